@@ -1,0 +1,1 @@
+"""Efficient neural architecture search over low-bit cells."""

@@ -1,0 +1,208 @@
+"""Weights, normalization and the operations that both children are built of.
+
+Layout: N batch, H W height and width, C channels, F filters, R rows of a bank, P
+numbers in a row. Every image tensor is [N, H, W, C].
+
+Functions here take the weights they use; the children decide where those come from.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from enas.operations import Specs, WeightSpec
+from enas.schemes import Scheme
+from quantize.base_layers import BaseConv2D, fans
+
+BN_EPSILON = 1e-5
+BN_DECAY = 0.9
+PIECES = "pieces"  # collection of (variable, pieces), see `pieces_of`
+
+
+class Piece(NamedTuple):
+    """A logical tensor within the last axis of a variable.
+
+    size: how many numbers. bound: they are kept in [-bound, bound]; may be infinite.
+    """
+
+    size: int
+    bound: float
+
+
+class Context(NamedTuple):
+    """What an operation needs to know of its child.
+
+    norm: (x, scale, offset) to batch norm of x.
+    """
+
+    scheme: Scheme
+    norm: Callable
+
+
+def spec_size(spec: WeightSpec) -> int:
+    return math.prod(spec.shape)
+
+
+def _initial(spec: WeightSpec, bound: float | None, rows: Sequence[int]) -> tf.Tensor:
+    """Initial values of a spec, [*rows, size of the spec]."""
+    shape = [*rows, spec_size(spec)]
+    if spec.kind in ("scale", "offset"):
+        return tf.fill(shape, 1.0 if spec.kind == "scale" else 0.0)
+    if bound is not None:
+        return tf.random.uniform(shape, -bound, bound)
+    fan_in, _ = fans(spec.shape, spec.kind == "depthwise")
+    return tf.random.normal(shape, stddev=math.sqrt(2.0 / fan_in))
+
+
+def _bound(spec: WeightSpec, scheme: Scheme) -> float:
+    latent = spec.kind in ("kernel", "depthwise") and scheme.bound is not None
+    return scheme.bound if latent else math.inf
+
+
+def create_weight(
+    name: str, shape: Sequence[int], initial: Callable, pieces: Sequence[Piece] = ()
+) -> tf.Variable:
+    """A trainable variable of the current scope, or the existing one of that name.
+
+    Args:
+      initial: a function of no arguments that makes the initial value.
+      pieces: the logical tensors that the last axis holds side by side; by default the
+        variable is one tensor without a bound.
+    """
+    variable = tf.compat.v1.get_variable(
+        name, shape, tf.float32, initializer=lambda *_, **__: initial()
+    )
+    known = {known.ref() for known, _ in tf.compat.v1.get_collection(PIECES)}
+    if variable.ref() not in known:
+        pieces = tuple(pieces) or (Piece(math.prod(shape), math.inf),)
+        tf.compat.v1.add_to_collection(PIECES, (variable, pieces))
+    return variable
+
+
+def pieces_of(variable: tf.Variable) -> tuple[Piece, ...]:
+    """The logical tensors that the last axis of a variable holds."""
+    for known, pieces in tf.compat.v1.get_collection(PIECES):
+        if known is variable:
+            return pieces
+    return (Piece(math.prod(variable.shape.as_list()), math.inf),)
+
+
+def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
+    """A variable for each spec, in the current scope."""
+    return [
+        create_weight(
+            spec.name,
+            spec.shape,
+            lambda spec=spec: tf.reshape(_initial(spec, scheme.bound, []), spec.shape),
+            [Piece(spec_size(spec), _bound(spec, scheme))],
+        )
+        for spec in specs
+    ]
+
+
+def create_bank(name: str, rows: int, specs: Specs, scheme: Scheme) -> tf.Variable:
+    """One variable [R, P]: each row holds all that `specs` ask for, side by side."""
+    pieces = [Piece(spec_size(spec), _bound(spec, scheme)) for spec in specs]
+    return create_weight(
+        name,
+        [rows, sum(piece.size for piece in pieces)],
+        lambda: tf.concat([_initial(s, scheme.bound, [rows]) for s in specs], axis=-1),
+        pieces,
+    )
+
+
+def unpack_row(row: tf.Tensor, specs: Specs) -> list[tf.Tensor]:
+    """The weights in one row of a bank, [P] or [1, P]; receives gradient."""
+    parts = tf.split(tf.reshape(row, [-1]), [spec_size(spec) for spec in specs])
+    return [
+        tf.reshape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)
+    ]
+
+
+def batch_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """Batch norm with the statistics of this batch (arXiv:1502.03167)."""
+    return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=BN_EPSILON)[0]
+
+
+def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
+    """Convolution with stride 1, batch norm. weights: as `conv_norm_specs`."""
+    kernel, scale, offset = weights
+    kernel_size, filters = kernel.shape[0], kernel.shape[-1]
+    conv = context.scheme.conv2d(filters, kernel_size, w_getter=lambda: kernel)
+    return context.norm(conv(x), scale, offset)
+
+
+def separable_conv(
+    context: Context, x: tf.Tensor, weights: Sequence, stride: int
+) -> tf.Tensor:
+    """Two times: activation, separable convolution, batch norm.
+
+    Only the first convolution carries the stride. weights: as `separable_specs`.
+    """
+    for start, strides in ((0, stride), (4, 1)):
+        depthwise, pointwise, scale, offset = weights[start : start + 4]
+        conv = context.scheme.separable_conv2d(
+            pointwise.shape[-1],
+            depthwise.shape[0],
+            strides=strides,
+            w_getter=lambda kernels=(depthwise, pointwise): kernels,
+        )
+        x = context.norm(conv(context.scheme.activation(x)), scale, offset)
+    return x
+
+
+def pool(x: tf.Tensor, kind: str, size: int, stride: int) -> tf.Tensor:
+    """Average ('AVG') or max ('MAX') pool, SAME."""
+    return tf.nn.pool(x, [size, size], kind, [stride, stride], "SAME")
+
+
+def factorized_reduction(
+    context: Context, x: tf.Tensor, weights: Sequence
+) -> tf.Tensor:
+    """Halves height and width without losing pixels: [N, H, W, C] to [N, H/2, W/2, F].
+
+    One 1×1 convolution of stride 2 reads pixels 0, 2, 4 … in both directions and makes
+    the first half of the filters, another reads pixels 1, 3, 5 … (zero beyond the edge
+    of an odd size); batch norm. Both are computed as one 2×2 convolution whose kernel
+    is zero off its diagonal, which spares slicing the image and the gradient of that.
+
+    Args:
+      weights: as `reduction_specs`.
+    """
+    even, odd, scale, offset = weights
+    even, odd = (context.scheme.quantize(kernel) for kernel in (even, odd))
+    zero = tf.zeros_like(even)
+    corners = [[even, zero], [zero, zero], [zero, zero], [zero, odd]]
+    kernel = tf.concat([tf.concat(pair, axis=-1) for pair in corners], axis=1)
+    filters = 2 * even.shape[-1]
+    kernel = tf.reshape(kernel, [2, 2, even.shape[-2], filters])
+    conv = BaseConv2D(filters, 2, strides=2, w_getter=lambda: kernel)
+    return context.norm(conv(x), scale, offset)
+
+
+def drop_path(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
+    """Drops the whole branch of an example (arXiv:1605.07648), scaling what is kept.
+
+    Args:
+      x: [N, H, W, C]; receives gradient where kept.
+      keep_prob: scalar in (0, 1].
+    """
+    noise = tf.random.uniform([tf.shape(x)[0], 1, 1, 1])
+    return x * (tf.cast(noise < keep_prob, x.dtype) / keep_prob)
+
+
+def lstm(x: tf.Tensor, state: tuple, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step of an LSTM layer without bias (gates i, f, o, g).
+
+    Args:
+      x: [1, D]. state: (c, h), [1, D] each. w: [2·D, 4·D]; all receive gradient.
+
+    Returns:
+      The next (c, h).
+    """
+    c, h = state
+    i, f, o, g = tf.split(tf.matmul(tf.concat([x, h], axis=1), w), 4, axis=1)
+    c = tf.sigmoid(i) * tf.tanh(g) + tf.sigmoid(f) * c
+    return c, tf.sigmoid(o) * tf.tanh(c)

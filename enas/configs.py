@@ -1,0 +1,73 @@
+"""From the scripts' settings to the configurations of child, training and controller."""
+
+from enas.errors import UsageError
+from enas.flags import Settings
+from enas.layer_plan import parse_pool_layers
+from enas.micro_controller import ControllerConfig
+from enas.models import LOSSES, ChildConfig
+from enas.schemes import SCHEMES, make_scheme
+from enas.utils import OPTIMIZERS, TrainConfig
+
+
+def check_names(settings: Settings) -> None:
+    """Checks the flags whose values are names in tables of TensorFlow code.
+
+    Raises:
+      UsageError: naming the flag and what there is.
+    """
+    for name, table, may_be_empty in (
+        ("child_scheme", SCHEMES, False),
+        ("child_first_scheme", SCHEMES, True),
+        ("child_loss", LOSSES, False),
+        ("child_optim_algo", OPTIMIZERS, True),
+    ):
+        value = getattr(settings, name)
+        if value not in table and not (may_be_empty and not value):
+            raise UsageError(f"{name} is {value!r}; it is one of {', '.join(table)}")
+
+
+def child_config(settings: Settings, num_classes: int) -> ChildConfig:
+    scheme = make_scheme(settings.child_scheme, settings.child_n_bits)
+    first = "quantize" if scheme.bound is not None else "float"
+    first = settings.child_first_scheme or first
+    return ChildConfig(
+        img_size=settings.img_size,
+        channels=settings.channel,
+        num_classes=num_classes,
+        num_layers=settings.child_num_layers,
+        num_cells=settings.child_num_cells,
+        out_filters=settings.child_out_filters,
+        pool_layers=parse_pool_layers(
+            settings.child_pool_layers, settings.child_num_layers
+        ),
+        scheme=scheme,
+        first_scheme=make_scheme(first, settings.child_n_bits),
+        use_aux_heads=settings.child_use_aux_heads,
+        keep_prob=settings.child_keep_prob,
+        drop_path_keep_prob=settings.child_drop_path_keep_prob,
+        loss=settings.child_loss,
+    )
+
+
+def train_config(settings: Settings) -> TrainConfig:
+    config = TrainConfig(
+        **{name: getattr(settings, f"child_{name}") for name in TrainConfig._fields}
+    )
+    is_float = make_scheme(settings.child_scheme, settings.child_n_bits).bound is None
+    return config._replace(
+        optim_algo=config.optim_algo or ("momentum" if is_float else "adam")
+    )
+
+
+def controller_config(settings: Settings) -> ControllerConfig:
+    return ControllerConfig(
+        num_cells=settings.child_num_cells,
+        tanh_constant=settings.controller_tanh_constant,
+        op_tanh_reduce=settings.controller_op_tanh_reduce,
+        temperature=settings.controller_temperature,
+        entropy_weight=settings.controller_entropy_weight,
+        baseline_decay=settings.controller_bl_dec,
+        lr=settings.controller_lr,
+        l2_reg=settings.controller_l2_reg,
+        num_aggregate=settings.controller_num_aggregate,
+    )

@@ -1,0 +1,232 @@
+"""Reads labelled images from a folder of class folders, or from a zip of one.
+
+Nothing here imports TensorFlow: what is wrong with the data is said before a graph is
+built. Images stay uint8 until they are batched.
+"""
+
+import itertools
+import os
+import zipfile
+from collections import defaultdict
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from enas.augment import with_augmented_copies
+from enas.errors import InputError
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+class Split(NamedTuple):
+    """images: uint8 [N, H, W, C]. labels: int32 [N]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Data(NamedTuple):
+    """The three splits, and what normalizes them.
+
+    mean, std: float32 [C], of the training images scaled to [0, 1].
+    classes: the names, sorted; a label is a position among them.
+    """
+
+    train: Split
+    valid: Split | None
+    test: Split
+    mean: np.ndarray
+    std: np.ndarray
+    classes: tuple[str, ...]
+
+
+class Source:
+    """The images of one split on disk, listed but not read.
+
+    Args:
+      path: a folder of class folders, a zip file, or `name` where only `name.zip`
+      stands.
+      flag: the flag that names it, for messages.
+
+    Raises:
+      InputError: there is nothing there, or a class without images.
+    """
+
+    def __init__(self, path: str, flag: str):
+        self.flag = flag
+        self.path = path
+        if not os.path.isdir(path) and not os.path.isfile(path):
+            self.path = path + ".zip"
+        self.is_zip = os.path.isfile(self.path)
+        if not self.is_zip and not os.path.isdir(self.path):
+            raise InputError(
+                f"{flag}: neither a folder {path} nor a file {path}.zip exists; "
+                f"it holds one folder of images for each class"
+            )
+        self.files = self._list_zip() if self.is_zip else self._list_folder()
+        if not self.files:
+            raise InputError(f"{flag}: {self.path} holds no class folders")
+        for name, files in self.files.items():
+            if not files:
+                raise InputError(
+                    f"{flag}: class folder {name} in {self.path} holds no image "
+                    f"({', '.join(EXTENSIONS)}); fill it or remove it"
+                )
+        self.classes = tuple(self.files)
+
+    def _list_folder(self) -> dict[str, list[str]]:
+        classes = sorted(
+            entry.name for entry in os.scandir(self.path) if entry.is_dir()
+        )
+        return {
+            name: sorted(
+                os.path.join(self.path, name, file)
+                for file in os.listdir(os.path.join(self.path, name))
+                if file.lower().endswith(EXTENSIONS)
+            )
+            for name in classes
+        }
+
+    def _list_zip(self) -> dict[str, list[str]]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(
+                f"{self.flag}: {self.path} is no zip file: {error}"
+            ) from None
+        found = defaultdict(list)
+        for name in names:
+            folder, _, file = name.rpartition("/")
+            if folder:
+                members = found[folder.rpartition("/")[2]]
+                if file.lower().endswith(EXTENSIONS):
+                    members.append(name)
+        # A folder around all the class folders is not a class.
+        around = {n.split("/")[0] for n in names if n.count("/") > 1}
+        return {
+            name: sorted(found[name])
+            for name in sorted(found)
+            if found[name] or name not in around
+        }
+
+    def chosen(self, limit: int) -> list[tuple[str, int]]:
+        """(file, label) of every image, or of `limit` taken evenly over the classes."""
+        columns = [
+            [(file, label) for file in files]
+            for label, files in enumerate(self.files.values())
+        ]
+        if not limit:
+            return list(itertools.chain(*columns))
+        rounds = itertools.chain(*itertools.zip_longest(*columns))
+        return list(itertools.islice((item for item in rounds if item), limit))
+
+    def read(self, img_size: int, channels: int, limit: int = 0) -> Split:
+        """Decodes the images.
+
+        Args:
+          img_size: height and width that they are resized to.
+          channels: 1 reads them as gray, 3 as colour (RGB).
+          limit: read only so many, evenly over the classes; 0 for all.
+
+        Raises:
+          InputError: an image cannot be read; it is named.
+        """
+        chosen = self.chosen(limit)
+        images = np.empty((len(chosen), img_size, img_size, channels), np.uint8)
+        labels = np.array([label for _, label in chosen], np.int32)
+        archive = zipfile.ZipFile(self.path) if self.is_zip else None
+        bar = tqdm(chosen, f"loading {self.path}", disable=None, leave=False)
+        for position, (file, _) in enumerate(bar):
+            try:
+                if archive:
+                    content = archive.read(file)
+                else:
+                    with open(file, "rb") as stream:
+                        content = stream.read()
+                images[position] = decode(content, img_size, channels)
+            except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, cv2.error):
+                where = f"{file} in {self.path}" if archive else file
+                raise InputError(f"{self.flag}: cannot read image {where}") from None
+        if archive:
+            archive.close()
+        return Split(images, labels)
+
+
+def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:
+    """An encoded image as uint8 [img_size, img_size, channels].
+
+    Raises:
+      ValueError, cv2.error: it is no image.
+    """
+    mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    if image is None:
+        raise ValueError("no image")
+    if channels == 3:
+        image = image[:, :, ::-1]
+    if image.shape[:2] != (img_size, img_size):
+        shrinks = min(image.shape[:2]) > img_size
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        image = cv2.resize(image, (img_size, img_size), interpolation=method)
+    return image.reshape(img_size, img_size, channels)
+
+
+def image_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation a channel, float32 [C], of images scaled to [0, 1].
+
+    Exact, from counts of the 256 values, so that no float copy of the images is made. A
+    channel that never varies has standard deviation 1.
+    """
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    for start in range(0, len(images), 1024):
+        chunk = images[start : start + 1024]
+        for channel, count in enumerate(counts):
+            count += np.bincount(chunk[..., channel].ravel(), minlength=256)
+    values = np.arange(256) / 255.0
+    mean = np.array([np.average(values, weights=count) for count in counts])
+    square = np.array([np.average(values**2, weights=count) for count in counts])
+    std = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return mean.astype(np.float32), np.where(std < 1e-6, 1.0, std).astype(np.float32)
+
+
+def open_sources(train_dir: str, val_dir: str, test_dir: str) -> tuple[Source, ...]:
+    """The three splits on disk, checked against each other.
+
+    Raises:
+      InputError: one is missing, or valid or test have other classes than train.
+    """
+    train = Source(train_dir, "train_data_dir")
+    others = (Source(val_dir, "val_data_dir"), Source(test_dir, "test_data_dir"))
+    for other in others:
+        if other.classes != train.classes:
+            differing = sorted(set(other.classes) ^ set(train.classes))
+            raise InputError(
+                f"{other.flag}: {other.path} and {train.path} differ in the classes "
+                f"{', '.join(differing)}"
+            )
+    return train, *others
+
+
+def read_data(
+    sources: tuple[Source, ...],
+    img_size: int,
+    channels: int,
+    n_aug_img: int = 1,
+    train_limit: int = 0,
+    eval_limit: int = 0,
+    seed: int | None = None,
+) -> Data:
+    """Reads all three splits; the flags of the scripts say what the arguments are.
+
+    Raises:
+      InputError: an image cannot be read.
+    """
+    source, *others = sources
+    train = source.read(img_size, channels, train_limit)
+    mean, std = image_statistics(train.images)
+    train = Split(*with_augmented_copies(*train, n_aug_img, seed))
+    valid, test = (other.read(img_size, channels, eval_limit) for other in others)
+    return Data(train, valid, test, mean, std, source.classes)

@@ -1,0 +1,9 @@
+"""The errors that end a run with one line on stderr instead of a traceback."""
+
+
+class UsageError(Exception):
+    """A flag is wrong, or flags contradict each other; exit status 2."""
+
+
+class InputError(Exception):
+    """A file, a folder or data cannot be used; exit status 1."""

@@ -1,0 +1,141 @@
+"""The fixed child: one architecture with weights of its own, trained to convergence.
+
+Layout: N batch, H W height and width, C channels, F filters. Every image tensor is
+[N, H, W, C].
+"""
+
+import tensorflow as tf
+
+from enas import common_ops
+from enas.arc import Arc, Cell, unread_nodes
+from enas.common_ops import BN_DECAY, BN_EPSILON, Context
+from enas.models import ChildConfig, Model
+from enas.operations import OPERATIONS, Specs
+from enas.schemes import Scheme
+
+
+class FixedChild(Model):
+    """The network of one arc string.
+
+    Args:
+      config: its shape.
+      arc: its cells.
+      progress: float32 scalar, the part of training that is done, which schedules drop
+        path (arXiv:1605.07648, and 1707.07012 for the schedule).
+
+    `updates` holds, after `build(..., training=True)`, the ops that move the averages
+    of batch norm; run them with each training step."""
+
+    def __init__(self, config: ChildConfig, arc: Arc, progress: tf.Tensor):
+        super().__init__(config)
+        self.arc = arc
+        self.progress = progress
+        self.updates: list[tf.Operation] = []
+        self._moving: dict = {}  # scale variable to its moving (mean, variance)
+
+    def _layers(self, stem):
+        config = self.config
+        inputs, aux, filters = (stem, stem), None, config.out_filters
+        for layer in range(config.num_layers + 2):
+            reduces = layer in config.pool_layers
+            filters *= 2 if reduces else 1
+            cell = self.arc.reduction if reduces else self.arc.normal
+            with tf.compat.v1.variable_scope(f"layer_{layer}"):
+                output = self._cell(layer, inputs, cell, filters, 2 if reduces else 1)
+            self._record_shape(layer, output)
+            inputs = (inputs[1], output)
+            if layer == self.aux_layer:
+                aux = output
+        return inputs[1], aux
+
+    def _cell(
+        self, layer: int, inputs: tuple, cell: Cell, filters: int, stride: int
+    ) -> tf.Tensor:
+        """[N, H, W, C] twice to [N, H/stride, W/stride, F · unread nodes]."""
+        context = self._context(layer)
+        nodes = self._calibrate(context, inputs, filters)
+        with tf.compat.v1.variable_scope("preprocess"):
+            second = context.scheme.activation(nodes[1])
+            nodes[1] = self._conv_norm(context, second, filters)
+        nodes = self.run_blocks(layer, nodes, cell, stride)
+        size = nodes[-1].shape[1]
+        outputs = []
+        for node in unread_nodes(cell):
+            x = nodes[node]
+            if x.shape[1] != size:
+                with tf.compat.v1.variable_scope(f"combine_{node}"):
+                    x = self._factorized_reduction(context, x, filters)
+            outputs.append(x)
+        return tf.concat(outputs, axis=-1)
+
+    def run_blocks(
+        self, layer: int, inputs: list[tf.Tensor], cell: Cell, stride: int
+    ) -> list[tf.Tensor]:
+        """All nodes of a cell, from its two calibrated inputs [N, H, W, F].
+
+        Operations on the inputs carry the stride, those on other nodes none.
+        """
+        context = self._context(layer)
+        nodes = list(inputs)
+        for number, block in enumerate(cell):
+            sides = []
+            for side, index, op in (
+                ("x", block.index_x, block.op_x),
+                ("y", block.index_y, block.op_y),
+            ):
+                with tf.compat.v1.variable_scope(f"block_{number}_{side}"):
+                    strides = stride if index < 2 else 1
+                    sides.append(self._edge(context, layer, nodes[index], op, strides))
+            nodes.append(tf.add(*sides))
+        return nodes
+
+    def _edge(
+        self, context: Context, layer: int, x: tf.Tensor, op: int, stride: int
+    ) -> tf.Tensor:
+        operation = OPERATIONS[op]
+        specs = operation.weights(x.shape[-1], stride)
+        weights = self._create_weights(specs, context.scheme)
+        x = operation.build(context, x, weights, stride)
+        if (
+            operation.drop_path
+            and self._training
+            and self.config.drop_path_keep_prob < 1.0
+        ):
+            x = common_ops.drop_path(x, self._keep_prob(layer))
+        return x
+
+    def _keep_prob(self, layer: int) -> tf.Tensor:
+        """1 - progress · depth · (1 - drop_path_keep_prob)."""
+        depth = (layer + 1) / (self.config.num_layers + 2)
+        dropped = depth * (1.0 - self.config.drop_path_keep_prob)
+        return 1.0 - tf.minimum(1.0, self.progress) * dropped
+
+    def _create_weights(self, specs: Specs, scheme: Scheme) -> list[tf.Variable]:
+        weights = super()._create_weights(specs, scheme)
+        for spec, weight in zip(specs, weights, strict=True):
+            if spec.kind == "scale":
+                self._moving[weight.ref()] = tuple(
+                    tf.compat.v1.get_variable(
+                        f"{spec.name}_{name}", initializer=value, trainable=False
+                    )
+                    for name, value in (
+                        ("moving_mean", tf.zeros(spec.shape)),
+                        ("moving_variance", tf.ones(spec.shape)),
+                    )
+                )
+        return weights
+
+    def _norm(self, x, scale, offset):
+        """Batch norm: of the batch in training, else by the moving averages."""
+        moving = self._moving[scale.ref()]
+        fused = tf.compat.v1.nn.fused_batch_norm
+        if not self._training:
+            mean, variance = moving
+            return fused(
+                x, scale, offset, mean, variance, BN_EPSILON, is_training=False
+            )[0]
+        x, *statistics = fused(x, scale, offset, epsilon=BN_EPSILON)
+        for average, value in zip(moving, statistics, strict=True):
+            change = (1.0 - BN_DECAY) * (value - average)
+            self.updates.append(average.assign_add(change).op)
+        return x

@@ -1,0 +1,102 @@
+"""The lines of a log. Their format is an interface: other programs read it.
+
+Numbers are left-aligned in fields wide enough that columns stay put in a long run.
+"""
+
+import sys
+import time
+
+from enas.arc import format_cell
+
+RULE = "-" * 80
+FLAG_WIDTH = 80
+
+
+class Log:
+    """Writes lines to stdout and to a file of the output folder.
+
+    Args:
+      path: the file, appended to; None for stdout alone.
+    """
+
+    def __init__(self, path: str | None):
+        self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
+        self._start = time.monotonic()
+
+    def line(self, text: str) -> None:
+        for stream in (sys.stdout, self._file):
+            if stream is not None:
+                stream.write(text + "\n")
+                stream.flush()
+
+    def minutes(self) -> float:
+        """Since the log was opened."""
+        return (time.monotonic() - self._start) / 60.0
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def flag_line(name: str, value) -> str:
+    """`batch_size.....................128`, 80 wide unless the value is long."""
+    return name + f"{value}".rjust(
+        max(FLAG_WIDTH - len(name), len(f"{value}") + 3), "."
+    )
+
+
+def layer_line(layer: int, size: int, channels: int) -> str:
+    return f"Layer {layer:>2d}: [N, {size}, {size}, {channels}]"
+
+
+def child_line(
+    *,
+    epoch: int,
+    step: int,
+    loss: float,
+    lr: float,
+    grad_norm: float,
+    correct: int,
+    batch_size: int,
+    minutes: float,
+) -> str:
+    """One step of child training."""
+    return (
+        f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {loss:<8.6f}   "
+        f"lr = {lr:<8.4f} |g| = {grad_norm:<8.4f} "
+        f"tr_acc = {correct:<3d}/{batch_size:>3d}   mins = {minutes:<10.2f}"
+    )
+
+
+def controller_line(
+    *,
+    step: int,
+    loss: float,
+    entropy: float,
+    lr: float,
+    grad_norm: float,
+    accuracy: float,
+    baseline: float,
+    minutes: float,
+) -> str:
+    """One sample of controller training; step counts the updates before it."""
+    return (
+        f"ctrl_step = {step:<6d} loss = {loss:<7.3f} ent = {entropy:<5.2f}   "
+        f"lr = {lr:<6.4f}   |g| = {grad_norm:<8.4f} acc = {accuracy:<6.4f}   "
+        f"bl = {baseline:<5.2f}  mins = {minutes:<.2f}"
+    )
+
+
+def architecture_lines(normal_arc, reduce_arc, accuracy: float) -> str:
+    """A sampled string and its accuracy on one validation batch."""
+    cells = f"{format_cell(normal_arc)}\n{format_cell(reduce_arc)}"
+    return f"{cells}\nval_acc = {accuracy:<6.4f}\n{RULE}"
+
+
+def eval_lines(split: str, step: int, num_examples: int, accuracy: float) -> str:
+    """Accuracy over a whole split, 'valid' or 'test'."""
+    return (
+        f"Eval at {step}\n"
+        f"{split.capitalize()} Num examples:  {num_examples}\n"
+        f"{split}_accuracy: {accuracy:<6.4f}"
+    )

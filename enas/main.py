@@ -1,0 +1,70 @@
+"""What every script does with its flags: check them, open the data, hand over to the
+run.
+
+Whatever ends a run is one line on stderr and an exit status: 2 for usage, 1 for the
+rest, 130 for an interruption."""
+
+import os
+import sys
+
+from enas.errors import InputError, UsageError
+from enas.flags import Settings, flag_values, help_text, parse
+
+
+def main(task: str) -> None:
+    """Runs a script on the flags it has defined.
+
+    Args:
+      task: 'search' or 'train'.
+    """
+    script = os.path.basename(sys.argv[0])
+    if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
+        print(f"usage: python {script} [--flag=value …]\n{help_text()}")
+        return
+    try:
+        _run(task, parse(sys.argv))
+    except UsageError as error:
+        _leave(script, error, 2)
+    except (InputError, FloatingPointError) as error:
+        _leave(script, error, 1)
+    except KeyboardInterrupt:
+        _leave(script, "interrupted", 130)
+
+
+def _leave(script: str, reason, status: int) -> None:
+    print(f"{script}: {reason}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _run(task: str, settings: Settings) -> None:
+    from enas.data_utils import open_sources, read_data
+
+    sources = open_sources(
+        settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
+    )
+    # Only now, with the flags and the data's folders found right, TensorFlow is loaded.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from enas import configs, output_dir
+    from enas.log import Log, flag_line
+
+    configs.check_names(settings)
+    flags = flag_values(settings)
+    output_dir.prepare(settings.output_dir, settings.reset_output_dir, flags)
+    log = Log(os.path.join(settings.output_dir, output_dir.LOG_FILE))
+    for name, value in flags.items():
+        log.line(flag_line(name, value))
+    data = read_data(
+        sources,
+        settings.img_size,
+        settings.channel,
+        settings.n_aug_img,
+        settings.train_limit,
+        settings.eval_limit,
+        settings.seed or None,
+    )
+    if task == "search":
+        from enas.search import search as run
+    else:
+        from enas.train import train as run
+    run(settings, data, log)
+    log.close()

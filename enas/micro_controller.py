@@ -1,0 +1,208 @@
+"""The LSTM that samples cells, and its REINFORCE trainer (ENAS, arXiv:1802.03268).
+
+Layout: D units of the LSTM, O operations, B blocks a cell. The LSTM runs one string at
+a time, so its state and input are [1, D]."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from enas.common_ops import create_weight, lstm
+from enas.controller import Controller, ControllerTraining, Sample
+from enas.operations import OPERATIONS
+
+WEIGHT_RANGE = 0.1
+
+
+class ControllerConfig(NamedTuple):
+    """The controller's constants.
+
+    tanh_constant: logits of an index lie within ± this; those of an operation within
+      ± this / op_tanh_reduce, op_prior aside.
+    temperature: divides the logits before their tanh; 0 for none.
+    op_bias: where the learned bias of the operations starts.
+    op_prior: a fixed addition to the normal cell's operation logits.
+    baseline_decay: of the exponential average of rewards.
+    """
+
+    num_cells: int = 5
+    lstm_size: int = 64
+    tanh_constant: float = 1.10
+    op_tanh_reduce: float = 2.5
+    temperature: float = 0.0
+    op_bias: tuple[float, ...] = (10.0, 10.0, 0.0, 0.0, 0.0)
+    op_prior: tuple[float, ...] = (0.25, 0.25, -0.25, -0.25, -0.25)
+    entropy_weight: float = 1e-4
+    baseline_decay: float = 0.99
+    lr: float = 0.0035
+    l2_reg: float = 0.0
+    num_aggregate: int = 10
+
+
+class _Weights(NamedTuple):
+    """start [1, D], w_lstm [2D, 4D], op_embedding [O, D], op_w [D, O], op_bias [O],
+    anchor_w [D, D], query_w [D, D], attention_v [D, 1]."""
+
+    start: tf.Variable
+    w_lstm: tf.Variable
+    op_embedding: tf.Variable
+    op_w: tf.Variable
+    op_bias: tf.Variable
+    anchor_w: tf.Variable
+    query_w: tf.Variable
+    attention_v: tf.Variable
+
+
+class _Draw(NamedTuple):
+    """One choice: its number (int32 scalar), log-probability and entropy (scalars)."""
+
+    number: tf.Tensor
+    log_prob: tf.Tensor
+    entropy: tf.Tensor
+
+
+class MicroController(Controller):
+    """Samples a normal and a reduction cell, and learns by REINFORCE."""
+
+    def __init__(self, config: ControllerConfig):
+        self.config = config
+        with tf.compat.v1.variable_scope(self.scope):
+            self._weights = self._create_weights()
+
+    def _create_weights(self) -> _Weights:
+        units, ops = self.config.lstm_size, len(OPERATIONS)
+        shapes = {
+            "start": [1, units],
+            "w_lstm": [2 * units, 4 * units],
+            "op_embedding": [ops, units],
+            "op_w": [units, ops],
+            "op_bias": [ops],
+            "anchor_w": [units, units],
+            "query_w": [units, units],
+            "attention_v": [units, 1],
+        }
+
+        def initial(name, shape):
+            if name == "op_bias":
+                return lambda: tf.constant(self.config.op_bias, tf.float32)
+            return lambda: tf.random.uniform(shape, -WEIGHT_RANGE, WEIGHT_RANGE)
+
+        return _Weights(
+            **{n: create_weight(n, s, initial(n, s)) for n, s in shapes.items()}
+        )
+
+    def sample(self) -> Sample:
+        units = self.config.lstm_size
+        state = (tf.zeros([1, units]), tf.zeros([1, units]))
+        prior = tf.constant(self.config.op_prior)
+        normal, draws, state = self._sample_cell(state, prior)
+        reduction, more_draws, _ = self._sample_cell(state, tf.zeros_like(prior))
+        draws += more_draws
+        return Sample(
+            normal,
+            reduction,
+            tf.add_n([draw.log_prob for draw in draws]),
+            tf.stop_gradient(tf.add_n([draw.entropy for draw in draws])),
+        )
+
+    def _sample_cell(
+        self, state: tuple, op_prior: tf.Tensor
+    ) -> tuple[tf.Tensor, list[_Draw], tuple]:
+        """(the cell int32 [4·B], its draws, the LSTM's state after it)."""
+        weights = self._weights
+        anchors, keys = [], []
+        for _ in range(2):
+            state = lstm(weights.start, state, weights.w_lstm)
+            anchors.append(tf.zeros_like(state[1]))
+            keys.append(tf.matmul(state[1], weights.anchor_w))
+        draws = []
+        for _ in range(self.config.num_cells):
+            inputs = weights.start
+            content, key = tf.concat(anchors, 0), tf.concat(keys, 0)  # [b+2, D]
+            indices, ops = [], []
+            for _ in "xy":
+                state = lstm(inputs, state, weights.w_lstm)
+                indices.append(self._draw(self._index_logits(key, state[1])))
+                inputs = tf.gather(content, [indices[-1].number])
+            for _ in "xy":
+                state = lstm(inputs, state, weights.w_lstm)
+                ops.append(self._draw(self._op_logits(state[1]) + op_prior))
+                inputs = tf.gather(weights.op_embedding, [ops[-1].number])
+            draws += [indices[0], ops[0], indices[1], ops[1]]
+            state = lstm(inputs, state, weights.w_lstm)
+            anchors.append(state[1])
+            keys.append(tf.matmul(state[1], weights.anchor_w))
+        return tf.stack([draw.number for draw in draws]), draws, state
+
+    def _index_logits(self, key: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+        """Attention over the anchors: keys [b+2, D], h [1, D], to logits [b+2]."""
+        query = tf.tanh(key + tf.matmul(h, self._weights.query_w))
+        logits = tf.matmul(query, self._weights.attention_v)[:, 0]
+        return self._squash(logits, self.config.tanh_constant)
+
+    def _op_logits(self, h: tf.Tensor) -> tf.Tensor:
+        """h [1, D] to logits [O]."""
+        logits = (tf.matmul(h, self._weights.op_w) + self._weights.op_bias)[0]
+        constant = self.config.tanh_constant / self.config.op_tanh_reduce
+        return self._squash(logits, constant)
+
+    def _squash(self, logits: tf.Tensor, constant: float) -> tf.Tensor:
+        if self.config.temperature:
+            logits /= self.config.temperature
+        return constant * tf.tanh(logits)
+
+    def _draw(self, logits: tf.Tensor) -> _Draw:
+        number = tf.random.categorical(logits[tf.newaxis], 1, tf.int32)[0, 0]
+        log_probs = tf.nn.log_softmax(logits)
+        entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs)
+        return _Draw(number, tf.gather(log_probs, number), entropy)
+
+    def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
+        """See the base class. Reward = accuracy + entropy_weight · entropy; the
+        baseline, an exponential average of rewards, moves before it is used; the loss
+        is -log_prob · (reward - baseline)."""
+        config = self.config
+        variables = self.variables()
+        with tf.compat.v1.variable_scope("controller_training"):
+            average = _state("baseline", [])
+            updates = _state("updates", [], tf.int64)
+            sums = [_state(v.op.name + "_sum", v.shape) for v in variables]
+        reward = accuracy + config.entropy_weight * sample.entropy
+        baseline = average.assign_add(
+            (1.0 - config.baseline_decay) * (reward - average), read_value=True
+        )
+        baseline = tf.convert_to_tensor(baseline)
+        loss = -sample.log_prob * tf.stop_gradient(reward - baseline)
+        objective = loss
+        if config.l2_reg:
+            squares = [tf.reduce_sum(tf.square(v)) for v in variables]
+            objective += config.l2_reg * tf.add_n(squares)
+        gradients = [
+            tf.convert_to_tensor(g) for g in tf.gradients(objective, variables)
+        ]
+        accumulate = tf.group(
+            *[s.assign_add(g) for s, g in zip(sums, gradients, strict=True)]
+        )
+        optimizer = tf.compat.v1.train.AdamOptimizer(config.lr, beta1=0.0, epsilon=1e-3)
+        means = [s / config.num_aggregate for s in sums]
+        applied = optimizer.apply_gradients(zip(means, variables, strict=True), updates)
+        with tf.control_dependencies([applied]):
+            apply = tf.group(*[s.assign(tf.zeros_like(s)) for s in sums])
+        return ControllerTraining(
+            accumulate,
+            apply,
+            loss,
+            tf.linalg.global_norm(gradients),
+            baseline,
+            updates,
+        )
+
+
+def _state(name: str, shape, dtype=tf.float32) -> tf.Variable:
+    return tf.compat.v1.get_variable(
+        name,
+        shape,
+        dtype,
+        initializer=tf.compat.v1.zeros_initializer(),
+        trainable=False,
+    )

@@ -1,0 +1,231 @@
+"""What the search child and the fixed child share: stem, calibration, heads and loss.
+
+Layout: N batch, H W height and width, C channels, F the current number of filters, K
+classes. Every image tensor is [N, H, W, C].
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from enas import common_ops
+from enas.common_ops import Context, create_weight, create_weights
+from enas.layer_plan import aux_layer
+from enas.operations import (
+    Specs,
+    conv_norm_specs,
+    reduction_specs,
+)
+from enas.schemes import Scheme
+
+AUX_WEIGHT = 0.4
+AUX_FILTERS = (128, 768)
+
+
+class ChildConfig(NamedTuple):
+    """The shape of a child.
+
+    pool_layers: the numbers of the reduction layers, ascending.
+    first_scheme: of the stem and layer 0.
+    keep_prob: of dropout before the head.
+    drop_path_keep_prob: of the last layer's branches at the end of training (fixed
+    child).
+    loss: a key of LOSSES.
+    """
+
+    img_size: int
+    channels: int
+    num_classes: int
+    num_layers: int
+    num_cells: int
+    out_filters: int
+    pool_layers: tuple[int, ...]
+    scheme: Scheme
+    first_scheme: Scheme
+    use_aux_heads: bool = True
+    keep_prob: float = 1.0
+    drop_path_keep_prob: float = 1.0
+    loss: str = "cross_entropy"
+
+
+class LayerShape(NamedTuple):
+    """A layer's output: its number, height = width, and channels."""
+
+    layer: int
+    size: int
+    channels: int
+
+
+class Outputs(NamedTuple):
+    """What a child computes of one batch.
+
+    logits: [N, K]. loss: scalar, of the head alone. total_loss: scalar, with the aux
+    head's. correct: int32 scalar, how many images are classified right.
+    """
+
+    logits: tf.Tensor
+    loss: tf.Tensor
+    total_loss: tf.Tensor
+    correct: tf.Tensor
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Mean softmax cross-entropy; logits [N, K], labels int32 [N]."""
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    )
+
+
+def squared_hinge(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Mean over images and classes of max(0, 1 - t·logit)², t = +1 for the label's
+    class and -1 for the others (arXiv:1602.02830); logits [N, K], labels int32 [N]."""
+    targets = tf.one_hot(labels, logits.shape[-1], on_value=1.0, off_value=-1.0)
+    return tf.reduce_mean(tf.square(tf.nn.relu(1.0 - targets * logits)))
+
+
+LOSSES = {"cross_entropy": cross_entropy, "squared_hinge": squared_hinge}
+
+
+class Model:
+    """Base of both children: all weights live in the variable scope `child`."""
+
+    scope = "child"
+
+    def __init__(self, config: ChildConfig):
+        self.config = config
+        self.aux_layer = None
+        if config.use_aux_heads:
+            self.aux_layer = aux_layer(config.pool_layers, config.num_layers)
+        self.layer_shapes: list[LayerShape] = []
+        self._training = False
+
+    def build(self, images: tf.Tensor, labels: tf.Tensor, training) -> Outputs:
+        """Builds the child on a batch; a second call reuses the weights of the first.
+
+        Args:
+          images: float32 [N, H, W, C], normalized. labels: int32 [N].
+          training: whether dropout and the like apply: a bool, or for the search child
+            a scalar bool tensor.
+        """
+        config = self.config
+        self.layer_shapes = []
+        self._training = training
+        with tf.compat.v1.variable_scope(self.scope, reuse=tf.compat.v1.AUTO_REUSE):
+            final, aux = self._layers(self._stem(images))
+            with tf.compat.v1.variable_scope("head"):
+                logits = self._head(final)
+            loss = total_loss = LOSSES[config.loss](logits, labels)
+            if aux is not None:
+                with tf.compat.v1.variable_scope("aux_head"):
+                    aux_logits = self._aux_head(aux)
+                total_loss += AUX_WEIGHT * LOSSES[config.loss](aux_logits, labels)
+        predictions = tf.argmax(logits, axis=1, output_type=tf.int32)
+        correct = tf.reduce_sum(tf.cast(tf.equal(predictions, labels), tf.int32))
+        return Outputs(logits, loss, total_loss, correct)
+
+    def variables(self) -> list[tf.Variable]:
+        """Every trainable weight, those of the aux head included."""
+        return tf.compat.v1.get_collection(
+            tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
+        )
+
+    def count_params(self) -> tuple[int, int]:
+        """(weights of the model, weights of the aux head)."""
+        counts = [0, 0]
+        for variable in self.variables():
+            is_aux = variable.name.startswith(f"{self.scope}/aux_head/")
+            counts[is_aux] += math.prod(variable.shape.as_list())
+        return tuple(counts)
+
+    def _layers(self, stem: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """(output of the last layer, output of the aux head's layer or None)."""
+        raise NotImplementedError
+
+    def _norm(self, x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        return common_ops.batch_norm(x, scale, offset)
+
+    def _create_weights(self, specs: Specs, scheme: Scheme) -> list[tf.Variable]:
+        return create_weights(specs, scheme)
+
+    def _context(self, layer: int) -> Context:
+        """Layer 0 and the stem (layer -1) are of the first scheme."""
+        first = layer <= 0
+        scheme = self.config.first_scheme if first else self.config.scheme
+        return Context(scheme, self._norm)
+
+    def _stem(self, images: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] to [N, H, W, 3F]."""
+        with tf.compat.v1.variable_scope("stem_conv"):
+            return self._conv_norm(
+                self._context(-1), images, 3 * self.config.out_filters, 3
+            )
+
+    def _conv_norm(
+        self, context: Context, x: tf.Tensor, filters: int, kernel_size: int = 1
+    ) -> tf.Tensor:
+        specs = conv_norm_specs(kernel_size, x.shape[-1], filters)
+        weights = self._create_weights(specs, context.scheme)
+        return common_ops.conv_norm(context, x, weights)
+
+    def _factorized_reduction(
+        self, context: Context, x: tf.Tensor, filters: int
+    ) -> tf.Tensor:
+        weights = self._create_weights(
+            reduction_specs(x.shape[-1], filters), context.scheme
+        )
+        return common_ops.factorized_reduction(context, x, weights)
+
+    def _calibrate(
+        self, context: Context, inputs: tuple[tf.Tensor, tf.Tensor], filters: int
+    ) -> list[tf.Tensor]:
+        """Brings a layer's two inputs to F channels and the size of the second."""
+        first, second = inputs
+        act = context.scheme.activation
+        with tf.compat.v1.variable_scope("calibrate_x"):
+            if first.shape[1] != second.shape[1]:
+                first = self._factorized_reduction(context, act(first), filters)
+            elif first.shape[-1] != filters:
+                first = self._conv_norm(context, act(first), filters)
+        with tf.compat.v1.variable_scope("calibrate_y"):
+            if second.shape[-1] != filters:
+                second = self._conv_norm(context, act(second), filters)
+        return [first, second]
+
+    def _record_shape(self, layer: int, x: tf.Tensor) -> None:
+        self.layer_shapes.append(LayerShape(layer, x.shape[1], x.shape[-1]))
+
+    def _dense(self, x: tf.Tensor) -> tf.Tensor:
+        """[N, C] to logits [N, K], real-valued in every scheme."""
+        shape = [x.shape[-1], self.config.num_classes]
+        w = create_weight("w", shape, self._dense_initial(shape))
+        return tf.matmul(x, w)
+
+    def _dense_initial(self, shape: list[int]) -> Callable:
+        fan_in, fan_out = shape
+        if self.config.scheme.bound is None:
+            return lambda: tf.random.normal(shape, stddev=math.sqrt(2 / fan_in))
+        limit = math.sqrt(6 / (fan_in + fan_out))
+        return lambda: tf.random.uniform(shape, -limit, limit)
+
+    def _head(self, x: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] to logits [N, K]."""
+        x = self._context(self.config.num_layers).scheme.activation(x)
+        x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
+        if self.config.keep_prob < 1.0:
+            rate = (1.0 - self.config.keep_prob) * tf.cast(self._training, x.dtype)
+            x = tf.nn.dropout(x, rate=rate)
+        return self._dense(x)
+
+    def _aux_head(self, x: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] to logits [N, K], of weights that only training uses."""
+        context = self._context(self.aux_layer)
+        act = context.scheme.activation
+        padding = "VALID" if x.shape[1] >= 5 and (x.shape[1] - 3) % 5 == 0 else "SAME"
+        x = tf.nn.avg_pool2d(act(x), 5, 3, padding)
+        with tf.compat.v1.variable_scope("proj"):
+            x = self._conv_norm(context, x, AUX_FILTERS[0])
+        with tf.compat.v1.variable_scope("avg_pool"):
+            x = self._conv_norm(context, act(x), AUX_FILTERS[1], x.shape[1])
+        return self._dense(tf.reduce_mean(act(x), axis=[1, 2]))

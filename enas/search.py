@@ -1,0 +1,136 @@
+"""The search: epochs of the shared child alternate with rounds of the controller."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from enas import configs, loop
+from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
+from enas.data_utils import Data
+from enas.flags import Settings
+from enas.input_pipeline import InputPipeline
+from enas.log import Log, architecture_lines, controller_line
+from enas.loop import ChildOps, Run
+from enas.micro_child import MicroChild
+from enas.micro_controller import MicroController
+from enas.session import Session
+from enas.utils import get_train_ops
+
+SHOWN_ARCHITECTURES = 10
+
+
+class SearchOps(NamedTuple):
+    """All that a search runs. One copy of the child serves training, reward and
+    evaluation; `training` tells it which (it is False unless fed)."""
+
+    child: ChildOps
+    sample: Sample
+    accuracy: tf.Tensor
+    controller: ControllerTraining | None
+    training: tf.Tensor
+
+
+def search(settings: Settings, data: Data, log: Log) -> None:
+    """Searches for num_epochs, from the output folder's checkpoint if there is one."""
+    with tf.Graph().as_default():
+        tf.compat.v1.set_random_seed(settings.seed or None)
+        pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)
+        steps = loop.steps_per_epoch(pipeline, settings.batch_size)
+        model, ops = build(settings, pipeline, len(data.classes), steps)
+        loop.log_model(model, log)
+        if settings.num_epochs == 0:
+            return
+        with Session(settings.output_dir, pipeline) as session:
+            run = Run(session, pipeline, log, settings, steps)
+            first = int(session.run(ops.child.global_step)) // steps
+            for epoch in range(first, settings.num_epochs):
+                step = loop.train_epoch(run, ops.child, epoch, {ops.training: True})
+                if (epoch + 1) % settings.controller_train_every == 0:
+                    if ops.controller is not None:
+                        _controller_round(run, ops, epoch + 1)
+                    _show_architectures(run, ops)
+                if (epoch + 1) % settings.eval_every_epochs == 0:
+                    loop.evaluate_epoch(run, ops.child.outputs, step)
+                session.save(step)
+
+
+def build(
+    settings: Settings, pipeline: InputPipeline, num_classes: int, steps_per_epoch: int
+) -> tuple[MicroChild, SearchOps]:
+    """Controller and child in the default graph."""
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    training = tf.compat.v1.placeholder_with_default(False, [], "training")
+    controller = _make_controller(settings)
+    sample = controller.sample()
+    model = MicroChild(
+        configs.child_config(settings, num_classes),
+        sample.normal_arc,
+        sample.reduce_arc,
+    )
+    outputs = model.build(pipeline.images, pipeline.labels, training)
+    batch = tf.shape(pipeline.labels)[0]
+    accuracy = tf.cast(outputs.correct, tf.float32) / tf.cast(batch, tf.float32)
+    train_ops = get_train_ops(
+        outputs.total_loss,
+        model.variables(),
+        configs.train_config(settings),
+        global_step,
+        steps_per_epoch,
+        settings.num_epochs,
+    )
+    controller_training = None
+    if settings.controller_training:
+        controller_training = controller.train(sample, accuracy)
+    child = ChildOps(outputs, train_ops, global_step)
+    return model, SearchOps(child, sample, accuracy, controller_training, training)
+
+
+def _make_controller(settings: Settings) -> Controller:
+    if settings.controller_training:
+        return MicroController(configs.controller_config(settings))
+    return UniformSampler(settings.child_num_cells)
+
+
+def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
+    """controller_train_steps updates, each of controller_num_aggregate samples."""
+    settings, session, controller = run.settings, run.session, ops.controller
+    run.log.line(f"Epoch {epoch}: Training controller")
+    feed = run.pipeline.feed("reward")
+    fetches = (
+        controller.accumulate,
+        controller.loss,
+        ops.sample.entropy,
+        controller.grad_norm,
+        ops.accuracy,
+        controller.baseline,
+    )
+    updates = int(session.run(controller.updates))
+    samples = settings.controller_train_steps * settings.controller_num_aggregate
+    bar = tqdm(range(samples), f"controller {epoch}", disable=None, leave=False)
+    for number in bar:
+        _, loss, entropy, grad_norm, accuracy, baseline = session.run(fetches, feed)
+        if number % settings.log_every == 0:
+            run.log.line(
+                controller_line(
+                    step=updates + number // settings.controller_num_aggregate,
+                    loss=loss,
+                    entropy=entropy,
+                    lr=settings.controller_lr,
+                    grad_norm=grad_norm,
+                    accuracy=accuracy,
+                    baseline=baseline,
+                    minutes=run.log.minutes(),
+                )
+            )
+        if (number + 1) % settings.controller_num_aggregate == 0:
+            session.run(controller.apply)
+
+
+def _show_architectures(run: Run, ops: SearchOps) -> None:
+    """Ten strings, each with its accuracy on one validation batch."""
+    run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
+    feed = run.pipeline.feed("reward")
+    fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
+    for _ in range(SHOWN_ARCHITECTURES):
+        run.log.line(architecture_lines(*run.session.run(fetches, feed)))

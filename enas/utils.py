@@ -1,0 +1,178 @@
+"""Learning rates, optimizers and the op that trains a child.
+
+Layout: R rows of a bank, P numbers in a row, n rows that the sampled architecture
+reads."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from enas.common_ops import pieces_of
+
+
+class TrainConfig(NamedTuple):
+    """How a child is trained; the names are those of the scripts' flags.
+
+    lr_dec_every, lr_T_0: in epochs.
+    """
+
+    optim_algo: str = "adam"
+    l2_reg: float = 0.0
+    clip_mode: str = "none"
+    grad_bound: float = 5.0
+    lr: float = 0.1
+    lr_dec_every: int = 100
+    lr_dec_rate: float = 0.1
+    lr_cosine: bool = True
+    lr_max: float = 0.05
+    lr_min: float = 0.0005
+    lr_T_0: int = 10
+    lr_T_mul: int = 2
+
+
+class TrainOps(NamedTuple):
+    """train: one update. lr, grad_norm: scalars; the norm is that before clipping."""
+
+    train: tf.Operation
+    lr: tf.Tensor
+    grad_norm: tf.Tensor
+
+
+def learning_rates(config: TrainConfig, num_epochs: int) -> list[float]:
+    """The learning rate of each epoch.
+
+    Cosine with warm restarts (arXiv:1608.03983): min + ½(max - min)(1 + cos(π·t/T)), t
+    the whole epochs since the last restart, T the epochs between it and the next, first
+    T_0 and then T_mul times the one before. Otherwise lr·lr_dec_rate^(epoch //
+    lr_dec_every).
+    """
+    rates, t, period = [], 0, config.lr_T_0
+    for epoch in range(num_epochs):
+        if not config.lr_cosine:
+            decays = epoch // config.lr_dec_every
+            rates.append(config.lr * config.lr_dec_rate**decays)
+            continue
+        if t == period:
+            t, period = 0, period * config.lr_T_mul
+        wave = 0.5 * (1.0 + math.cos(math.pi * t / period))
+        rates.append(config.lr_min + (config.lr_max - config.lr_min) * wave)
+        t += 1
+    return rates
+
+
+class _UniqueRows:
+    """Optimizer mixin: the rows of a sparse gradient are known to be distinct, since
+    every edge of a cell reads rows of its own, so nothing needs to be summed."""
+
+    def _resource_apply_sparse_duplicate_indices(self, grad, handle, indices):
+        return self._resource_apply_sparse(grad, handle, indices)
+
+
+class Momentum(_UniqueRows, tf.compat.v1.train.MomentumOptimizer):
+    """Nesterov momentum; rows that were not read keep still, and so does their slot."""
+
+
+class Adam(_UniqueRows, tf.compat.v1.train.AdamOptimizer):
+    """Adam (arXiv:1412.6980) that touches only the rows that were read.
+
+    TensorFlow's own decays the slots of, and moves, every row at every step, which
+    costs time in proportion to all candidates. Rows that were not read keep their
+    weights and slots here; the bias correction counts all steps, as there."""
+
+    def _resource_apply_sparse(self, grad, var, indices):
+        beta1_power, beta2_power = self._get_beta_accumulators()
+        beta1, beta2, epsilon = self._beta1_t, self._beta2_t, self._epsilon_t
+        lr = self._lr_t * tf.sqrt(1.0 - beta2_power) / (1.0 - beta1_power)
+        m_slot, v_slot = self.get_slot(var, "m"), self.get_slot(var, "v")
+        m = beta1 * tf.gather(m_slot, indices) + (1.0 - beta1) * grad
+        v = beta2 * tf.gather(v_slot, indices) + (1.0 - beta2) * tf.square(grad)
+        step = tf.IndexedSlices(lr * m / (tf.sqrt(v) + epsilon), indices)
+        return tf.group(
+            m_slot.scatter_update(tf.IndexedSlices(m, indices)),
+            v_slot.scatter_update(tf.IndexedSlices(v, indices)),
+            var.scatter_sub(step),
+        )
+
+
+OPTIMIZERS = {
+    "sgd": tf.compat.v1.train.GradientDescentOptimizer,
+    "momentum": lambda lr: Momentum(lr, momentum=0.9, use_nesterov=True),
+    "adam": lambda lr: Adam(lr, beta1=0.0, epsilon=1e-3),
+}
+
+
+def get_train_ops(
+    loss: tf.Tensor,
+    variables: list[tf.Variable],
+    config: TrainConfig,
+    global_step: tf.Variable,
+    steps_per_epoch: int,
+    num_epochs: int,
+) -> TrainOps:
+    """The op that takes one step down the loss, and what a log shows of it.
+
+    A gradient with respect to a bank is sparse: only the rows that the sampled
+    architecture read are regularized, clipped, updated and kept in bounds.
+    """
+    rates = learning_rates(config, max(1, num_epochs))
+    epoch = tf.minimum(global_step // steps_per_epoch, len(rates) - 1)
+    lr = tf.gather(tf.constant(rates, tf.float32), epoch)
+    gradients = tf.gradients(loss, variables)
+    if config.l2_reg:
+        gradients = [
+            _add_decay(g, v, config.l2_reg)
+            for g, v in zip(gradients, variables, strict=True)
+        ]
+    grad_norm = tf.linalg.global_norm(gradients)
+    if config.clip_mode == "global":
+        gradients, _ = tf.clip_by_global_norm(gradients, config.grad_bound, grad_norm)
+    elif config.clip_mode == "norm":
+        gradients = [
+            _clip_pieces(g, v, config.grad_bound)
+            for g, v in zip(gradients, variables, strict=True)
+        ]
+    optimizer = OPTIMIZERS[config.optim_algo](lr)
+    applied = optimizer.apply_gradients(
+        zip(gradients, variables, strict=True), global_step
+    )
+    with tf.control_dependencies([applied]):
+        bounded = [
+            _keep_in_bounds(g, v) for g, v in zip(gradients, variables, strict=True)
+        ]
+        train = tf.group(applied, *[op for op in bounded if op is not None])
+    return TrainOps(train, lr, grad_norm)
+
+
+def _add_decay(gradient, variable: tf.Variable, l2_reg: float):
+    """The gradient of loss + l2_reg · sum of squares; of the rows read, if sparse."""
+    if isinstance(gradient, tf.IndexedSlices):
+        rows = tf.gather(variable, gradient.indices)
+        values = gradient.values + 2.0 * l2_reg * rows
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return gradient + 2.0 * l2_reg * variable
+
+
+def _clip_pieces(gradient, variable: tf.Variable, bound: float):
+    """Clips the norm of each logical tensor, whatever variable it is packed in."""
+    sizes = [piece.size for piece in pieces_of(variable)]
+    if not isinstance(gradient, tf.IndexedSlices):
+        return tf.clip_by_norm(gradient, bound)
+    parts = tf.split(gradient.values, sizes, axis=1)  # [n, size] each
+    values = tf.concat([tf.clip_by_norm(part, bound, axes=1) for part in parts], axis=1)
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
+
+def _keep_in_bounds(gradient, variable: tf.Variable) -> tf.Operation | None:
+    """Clips latent weights to their bounds after an update; None where there are none."""
+    pieces = pieces_of(variable)
+    if all(math.isinf(piece.bound) for piece in pieces):
+        return None
+    if not isinstance(gradient, tf.IndexedSlices):
+        bound = pieces[0].bound
+        return variable.assign(tf.clip_by_value(variable, -bound, bound)).op
+    bounds = np.concatenate([np.full(p.size, p.bound, np.float32) for p in pieces])
+    rows = tf.gather(variable, gradient.indices)  # [n, P]
+    clipped = tf.maximum(tf.minimum(rows, bounds), -bounds)
+    return variable.scatter_update(tf.IndexedSlices(clipped, gradient.indices)).op

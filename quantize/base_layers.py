@@ -1,0 +1,275 @@
+"""Keras 3 layers whose kernel passes through a quantizer before it is used.
+
+A layer here makes its own latent kernels, so that it works in a plain `keras.Model`
+with `fit`, `save` and `load_model`; or it takes existing tensors as its latent kernels
+from `w_getter`, so that it works on slices of shared variables in a graph. The layers
+of this module leave kernels as they are (float); a scheme's mixin says how to quantize
+them.
+
+Layout: N batch, H W height and width, C channels, F filters, K kernel size; [N, H, W,
+C] images, [K, K, C, F] kernels, [K, K, C, 1] depthwise kernels."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from quantize.base_ops import scale_gradient
+
+package = "lowbit"
+serializable = keras.saving.register_keras_serializable(package=package)
+
+
+def fans(shape: Sequence[int], depthwise: bool = False) -> tuple[int, int]:
+    """(inputs that one output sums, outputs that one input feeds) of a kernel."""
+    window = math.prod(shape[:-2])
+    return (
+        (window, window * shape[-1])
+        if depthwise
+        else (
+            window * shape[-2],
+            window * shape[-1],
+        )
+    )
+
+
+def glorot_scale(shape: Sequence[int], depthwise: bool = False) -> float:
+    """sqrt(1.5 / (fan in + fan out)), BinaryConnect's H (arXiv:1511.00363)."""
+    return math.sqrt(1.5 / sum(fans(shape, depthwise)))
+
+
+@serializable
+class Clip(keras.constraints.Constraint):
+    """Keeps latent weights in [-H, H], where the quantizer still tells them apart."""
+
+    def __init__(self, H: float):
+        self.H = H
+
+    def __call__(self, w):
+        return keras.ops.clip(w, -self.H, self.H)
+
+    def get_config(self):
+        return {"H": self.H}
+
+
+class BaseLayer(keras.layers.Layer):
+    """What all layers share: latent kernels, their quantizer, an optional bias.
+
+    Args:
+      H: weights live in [-H, H]: a positive number, or 'Glorot' for
+        sqrt(1.5/(fan in + fan out)). Float layers have no such bound.
+      kernel_lr_multiplier: the gradient of the latent kernels is multiplied by this; a
+        number, or 'Glorot' for sqrt((fan in + fan out)/1.5). For SGD and momentum that
+        multiplies the kernels' learning rate; Adam divides it out again, but for
+        epsilon.
+      use_bias: adds a real-valued bias, starting at zero.
+      w_getter: a function of no arguments that returns the latent kernel as a tensor
+        (for a separable convolution: both, depthwise first). The layer then has no
+        kernel of its own, and cannot be saved.
+
+    Raises:
+      ValueError: H or kernel_lr_multiplier is neither positive nor 'Glorot'.
+    """
+
+    bounded = False  # whether latent kernels start in, and are kept in, [-H, H]
+
+    def __init__(
+        self,
+        *,
+        H: float | str = 1.0,
+        kernel_lr_multiplier: float | str = 1.0,
+        use_bias: bool = False,
+        w_getter: Callable | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, value in (("H", H), ("kernel_lr_multiplier", kernel_lr_multiplier)):
+            if value != "Glorot" and not (
+                isinstance(value, (int, float)) and value > 0
+            ):
+                raise ValueError(f"{name} is {value!r}; it is positive or 'Glorot'")
+        self.H = H
+        self.kernel_lr_multiplier = kernel_lr_multiplier
+        self.use_bias = use_bias
+        self.w_getter = w_getter
+        self.latent_kernels = []
+
+    def quantize_kernel(self, w: tf.Tensor, H: float) -> tf.Tensor:
+        """The kernel that is used, from the latent one. Float: itself."""
+        del H
+        return w
+
+    def kernel_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each latent kernel; depthwise ones are named so."""
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        shapes = self.kernel_shapes(input_shape[-1])
+        if self.w_getter is None:
+            self.latent_kernels = [
+                self._add_kernel(name, shape) for name, shape in shapes.items()
+            ]
+        *_, last = shapes.values()
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(math.prod(last[self.bias_axis :]),)
+            )
+
+    bias_axis = -1  # the output's channels are this axis of the last kernel, and on
+
+    def _add_kernel(self, name: str, shape: tuple[int, ...]):
+        if self.bounded:
+            H = self._resolved(self.H, name, shape)
+            initializer = keras.initializers.RandomUniform(-H, H)
+            constraint = Clip(H)
+        else:
+            fan_in, _ = fans(shape, name.startswith("depthwise"))
+            initializer = keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_in))
+            constraint = None
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, constraint=constraint
+        )
+
+    def _resolved(self, value, name: str, shape, inverse: bool = False) -> float:
+        if value != "Glorot":
+            return float(value)
+        scale = glorot_scale(shape, name.startswith("depthwise"))
+        return 1.0 / scale if inverse else scale
+
+    def kernels(self, channels: int) -> list[tf.Tensor]:
+        """The quantized kernels, for inputs of so many channels."""
+        latent = self.latent_kernels
+        if self.w_getter is not None:
+            latent = self.w_getter()
+            latent = latent if isinstance(latent, (list, tuple)) else [latent]
+        quantized = []
+        for (name, shape), w in zip(
+            self.kernel_shapes(channels).items(), latent, strict=True
+        ):
+            factor = self._resolved(self.kernel_lr_multiplier, name, shape, True)
+            w = scale_gradient(tf.convert_to_tensor(w), factor)
+            H = self._resolved(self.H, name, shape)
+            quantized.append(self.quantize_kernel(w, H))
+        return quantized
+
+    def add_bias(self, outputs: tf.Tensor) -> tf.Tensor:
+        return outputs if self.bias is None else outputs + self.bias
+
+    def get_config(self):
+        if self.w_getter is not None:
+            raise ValueError(
+                f"layer {self.name} takes its kernel from w_getter, so it cannot be saved"
+            )
+        return super().get_config() | {
+            "H": self.H,
+            "kernel_lr_multiplier": self.kernel_lr_multiplier,
+            "use_bias": self.use_bias,
+        }
+
+
+class BaseDense(BaseLayer):
+    """[..., C] to [..., units]; kernel [C, units]."""
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def kernel_shapes(self, channels):
+        return {"kernel": (channels, self.units)}
+
+    def call(self, inputs):
+        (kernel,) = self.kernels(inputs.shape[-1])
+        return self.add_bias(tf.tensordot(inputs, kernel, 1))
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units}
+
+
+class BaseSpatial(BaseLayer):
+    """What the convolutions share.
+
+    Args:
+      kernel_size: K, for a K×K kernel.
+      strides: one stride for both directions.
+      padding: 'same' or 'valid'.
+    """
+
+    def __init__(
+        self, kernel_size: int, *, strides: int = 1, padding: str = "same", **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+
+    def get_config(self):
+        return super().get_config() | {
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+    def _depthwise(self, inputs, kernel):
+        strides = [1, self.strides, self.strides, 1]
+        return tf.nn.depthwise_conv2d(inputs, kernel, strides, self.padding.upper())
+
+
+class BaseConv2D(BaseSpatial):
+    """[N, H, W, C] to [N, H', W', F]; kernel [K, K, C, F]."""
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs):
+        super().__init__(kernel_size, **kwargs)
+        self.filters = filters
+
+    def kernel_shapes(self, channels):
+        return {"kernel": (self.kernel_size, self.kernel_size, channels, self.filters)}
+
+    def call(self, inputs):
+        (kernel,) = self.kernels(inputs.shape[-1])
+        padding = self.padding.upper()
+        return self.add_bias(tf.nn.conv2d(inputs, kernel, self.strides, padding))
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+class BaseDepthwiseConv2D(BaseSpatial):
+    """[N, H, W, C] to [N, H', W', C]; kernel [K, K, C, 1]."""
+
+    bias_axis = -2
+
+    def kernel_shapes(self, channels):
+        return {
+            "depthwise_kernel": (self.kernel_size, self.kernel_size, channels, 1),
+        }
+
+    def call(self, inputs):
+        (kernel,) = self.kernels(inputs.shape[-1])
+        return self.add_bias(self._depthwise(inputs, kernel))
+
+
+class BaseSeparableConv2D(BaseSpatial):
+    """[N, H, W, C] to [N, H', W', F]; kernels [K, K, C, 1] and [1, 1, C, F].
+
+    Nothing stands between the depthwise and the pointwise convolution.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs):
+        super().__init__(kernel_size, **kwargs)
+        self.filters = filters
+
+    def kernel_shapes(self, channels):
+        return {
+            "depthwise_kernel": (self.kernel_size, self.kernel_size, channels, 1),
+            "pointwise_kernel": (1, 1, channels, self.filters),
+        }
+
+    def call(self, inputs):
+        depthwise, pointwise = self.kernels(inputs.shape[-1])
+        outputs = self._depthwise(inputs, depthwise)
+        return self.add_bias(tf.nn.conv2d(outputs, pointwise, 1, "SAME"))
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}

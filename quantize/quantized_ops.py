@@ -1,0 +1,91 @@
+"""n-bit fixed-point quantizers, n >= 2. Throughout, m = 2^(n-1).
+
+Papers: QNN (Hubara et al., arXiv:1609.07061), and Miyashita et al. (arXiv:1603.01025)
+on linear against logarithmic codes. TensorFlow's round takes ties to even.
+"""
+
+import tensorflow as tf
+
+from quantize.base_ops import (
+    gradient_between,
+    gradient_everywhere,
+    scaled,
+    straight_through,
+)
+
+
+def _levels(n_bits: int) -> float:
+    if n_bits < 2:
+        raise ValueError(
+            f"n_bits is {n_bits}; fixed point needs 2 or more (1 bit is binarize)"
+        )
+    return float(2 ** (n_bits - 1))
+
+
+def _fixed_point(x: tf.Tensor, m: float) -> tf.Tensor:
+    return tf.clip_by_value(tf.round(x * m), -m, m - 1.0) / m
+
+
+def quantized_tanh(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
+    """The n-bit activation on [-1, 1).
+
+    Forward: clip(round(x·m), -m, m - 1)/m.
+    Gradient: 1 where that does not clip, which is -1 - 1/(2m) <= x < 1 - 1/(2m), else
+    0. arXiv:1609.07061, section 3.
+
+    Args:
+      x: float32 of any shape; receives gradient.
+      n_bits: 2 or more.
+
+    Raises:
+      ValueError: n_bits below 2.
+    """
+    m = _levels(n_bits)
+    gradient = gradient_between(-1.0 - 0.5 / m, 1.0 - 0.5 / m)
+    return straight_through(lambda x: _fixed_point(x, m), gradient, x)
+
+
+def quantized_relu(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
+    """The n-bit activation on [0, 1).
+
+    Forward: clip(2·round(h(x)·2^n)/2^n - 1, 0, 1 - 2^(1-n)), h(x) = clip((x + 1)/2, 0,
+    1).
+    Gradient: 1 where that does not clip, which is -2^-n <= x < 1 - 2^-n, else 0.
+
+    Args:
+      x: float32 of any shape; receives gradient.
+      n_bits: 2 or more.
+
+    Raises:
+      ValueError: n_bits below 2.
+    """
+    m = _levels(n_bits)
+
+    def forward(x):
+        h = tf.clip_by_value((x + 1.0) / 2.0, 0.0, 1.0)
+        return tf.clip_by_value(tf.round(h * 2.0 * m) / m - 1.0, 0.0, 1.0 - 1.0 / m)
+
+    return straight_through(forward, gradient_between(-0.5 / m, 1.0 - 0.5 / m), x)
+
+
+def quantize(w: tf.Tensor, n_bits: int = 4, H: float = 1.0) -> tf.Tensor:
+    """n-bit weights in {-H, ..., H·(m - 1)/m}.
+
+    Forward: H·clip(round(w/H·m), -m, m - 1)/m.
+    Gradient: 1 everywhere, so also at the upper end, where a gradient of zero would
+    hold a weight that once got there for ever. arXiv:1609.07061, section 3.
+
+    Args:
+      w: latent weights, float32 of any shape; receives gradient.
+      n_bits: 2 or more.
+      H: the scale, positive.
+
+    Raises:
+      ValueError: n_bits below 2.
+    """
+    m = _levels(n_bits)
+
+    def step(x):
+        return straight_through(lambda x: _fixed_point(x, m), gradient_everywhere, x)
+
+    return scaled(step, w, H)

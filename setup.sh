@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Makes the virtual environment enas_env beside this script and installs the pinned
+# requirements into it. Can be run again at any time; needs no root.
+#
+#   ./setup.sh           install
+#   ./setup.sh search    install, then run a first small search on MNIST (some five minutes)
+#   ./setup.sh test      install what tests need too, then lint and run every test
+#
+# PYTHON names the interpreter to use (default: the newest of python3.13 … 3.10, python3).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fail() {
+    echo "setup.sh: $*" >&2
+    exit 1
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3.10 python3}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+            2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+install() {
+    local requirements=("$@") stamp=enas_env/.installed
+    if [ ! -x enas_env/bin/python ] || ! enas_env/bin/python -m pip --version >/dev/null 2>&1; then
+        local python
+        python=$(find_python) \
+            || fail "no Python 3.10 to 3.13 found; install one, or name it: PYTHON=/path/to/python3 ./setup.sh"
+        "$python" -c 'import venv, ensurepip' 2>/dev/null \
+            || fail "$python has no venv module; install it (Debian, Ubuntu: apt install python3-venv) and run again"
+        echo "making enas_env with $("$python" --version)" >&2
+        "$python" -m venv --clear enas_env || fail "could not make enas_env in $PWD"
+    fi
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$(cat "${requirements[@]}")" ]; then
+        enas_env/bin/python -m pip install --quiet --disable-pip-version-check \
+            "${requirements[@]/#/--requirement=}" \
+            || fail "pip could not install ${requirements[*]} (see above); check the network and run again"
+        cat "${requirements[@]}" >"$stamp"
+    fi
+}
+
+case "${1:-}" in
+    "")
+        install requirements.txt
+        echo "ready: enas_env/bin/python search_arc_mnist.py >> mnist_search.txt" >&2
+        ;;
+    search)
+        install requirements.txt
+        exec enas_env/bin/python search_arc_mnist.py \
+            --output_dir=outputs_first_search --child_out_filters=8 \
+            --train_limit=2000 --eval_limit=1000 \
+            --num_epochs=3 --controller_train_steps=5
+        ;;
+    test)
+        install requirements.txt requirements-test.txt
+        enas_env/bin/python -m ruff check .
+        enas_env/bin/python -m ruff format --check .
+        exec enas_env/bin/python -m pytest -q
+        ;;
+    *)
+        echo "usage: ./setup.sh [search | test]" >&2
+        exit 2
+        ;;
+esac

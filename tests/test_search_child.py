@@ -1,0 +1,204 @@
+"""The search child against the fixed child, and what a step leaves alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas import common_ops
+from enas.arc import arc_from_numbers, unread_nodes
+from enas.common_ops import Context
+from enas.fixed_child import FixedChild
+from enas.micro_child import MicroChild, bank_rows, route, row_offsets
+from enas.utils import TrainConfig, get_train_ops
+from tests.children import (
+    SCHEME_NAMES,
+    bank_of,
+    edge_weights,
+    feed_of,
+    images_and_labels,
+    placeholders,
+    tiny_config,
+)
+
+# Blocks of three: every operation stands on either side of a block in one of the rows.
+CELLS = (
+    [0, 0, 1, 1, 2, 2, 0, 3, 3, 4, 1, 0],
+    [1, 1, 1, 2, 1, 3, 2, 4, 0, 0, 2, 1],
+    [0, 2, 0, 3, 0, 4, 0, 0, 3, 1, 3, 2],
+    [1, 3, 0, 4, 2, 0, 1, 1, 3, 2, 2, 3],
+    [0, 4, 1, 0, 0, 1, 2, 2, 1, 3, 3, 4],
+)
+
+
+class CopiedChild(FixedChild):
+    """A fixed child whose edges take their weights from a search child's banks."""
+
+    def __init__(self, searched: MicroChild, arc, layer: int, filters: int):
+        super().__init__(searched.config, arc, tf.constant(0.0))
+        self.searched, self.filters = searched, filters
+        self.edges = iter(
+            (number * 2 + side, index, op)
+            for number, block in enumerate(arc.normal)
+            for side, (index, op) in enumerate((block[:2], block[2:]))
+        )
+
+    def _create_weights(self, specs, scheme):
+        edge, index, op = next(self.edges)
+        return edge_weights(self.searched, 0, edge, index, op, self.filters)
+
+    def _norm(self, x, scale, offset):
+        return common_ops.batch_norm(x, scale, offset)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_nodes_of_search_and_fixed_cell_agree(scheme, graph, session, initialize):
+    filters = 4
+    config = tiny_config(scheme, num_cells=3, out_filters=filters)
+    rng = np.random.default_rng(0)
+    inputs = [
+        tf.constant(rng.normal(size=(2, 4, 4, filters)).astype(np.float32))
+        for _ in range(2)
+    ]
+    child = MicroChild(config, *placeholders(config))
+    context = Context(config.scheme, common_ops.batch_norm)
+    cell = tf.compat.v1.placeholder(tf.int32, [12])
+    with tf.compat.v1.variable_scope("child/layer_0"):
+        nodes = child.run_blocks(context, inputs, route(cell, 3), filters)
+    twins = []
+    for numbers in CELLS:
+        arc = arc_from_numbers(numbers * 2)
+        fixed = CopiedChild(child, arc, 0, filters)
+        twins.append(tf.stack(fixed.run_blocks(0, list(inputs), arc.normal, 1)))
+    searched = tf.raw_ops.TensorListStack(
+        input_handle=nodes,
+        element_shape=tf.constant([2, 4, 4, filters]),
+        element_dtype=tf.float32,
+    )
+    initialize()
+    for numbers, twin in zip(CELLS, twins, strict=True):
+        actual, expected = session.run([searched, twin], {cell: numbers})
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+        assert actual[2:].std() > 0
+
+
+def test_output_is_the_convolution_of_the_unread_nodes(graph, session, initialize):
+    """Float: relu of every unread node, times its own kernel row, summed, normalized."""
+    config = tiny_config("float", num_cells=3)
+    child = MicroChild(config, *placeholders(config))
+    context = Context(config.scheme, common_ops.batch_norm)
+    cell = tf.compat.v1.placeholder(tf.int32, [12])
+    rng = np.random.default_rng(0)
+    inputs = [
+        tf.constant(rng.normal(size=(2, 4, 4, 4)).astype(np.float32)) for _ in range(2)
+    ]
+    with tf.compat.v1.variable_scope("child/layer_0"):
+        nodes = child.run_blocks(context, inputs, route(cell, 3), 4)
+        output = child.combine(context, nodes, route(cell, 3), 4, inputs[1].shape)
+    stacked = tf.raw_ops.TensorListStack(
+        input_handle=nodes,
+        element_shape=tf.constant([2, 4, 4, 4]),
+        element_dtype=tf.float32,
+    )
+    bank = next(v for v in child.variables() if v.name.endswith("final_conv/kernel:0"))
+    initialize()
+    for numbers in CELLS:
+        actual, all_nodes, kernels = session.run(
+            [output, stacked, bank], {cell: numbers}
+        )
+        unread = unread_nodes(arc_from_numbers(numbers * 2).normal)
+        expected = sum(
+            np.maximum(all_nodes[node], 0) @ kernels[node].reshape(4, 4)
+            for node in unread
+        )
+        mean, variance = expected.mean((0, 1, 2)), expected.var((0, 1, 2))
+        expected = (expected - mean) / np.sqrt(variance + 1e-5)
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_every_edge_and_node_has_a_row_of_its_own():
+    for num_cells in (1, 3, 5, 7):
+        offsets = row_offsets(num_cells)
+        rows = [
+            offset + index
+            for edge, offset in enumerate(offsets)
+            for index in range(edge // 2 + 2)
+        ]
+        assert rows == list(range(bank_rows(num_cells)))
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+@pytest.mark.parametrize("optim_algo", ["sgd", "momentum", "adam"])
+def test_a_step_changes_only_the_rows_it_reads(
+    scheme, optim_algo, graph, session, initialize
+):
+    config = tiny_config(scheme)
+    cells = placeholders(config)
+    child = MicroChild(config, *cells)
+    outputs = child.build(*images_and_labels(config), False)
+    step = tf.compat.v1.train.get_or_create_global_step()
+    train = get_train_ops(
+        outputs.total_loss,
+        child.variables(),
+        TrainConfig(optim_algo, lr_max=0.5, lr_min=0.5, l2_reg=0.01, clip_mode="norm"),
+        step,
+        1,
+        1,
+    )
+    initialize()
+    # Node 2 is read by the second block, so that both blocks are trained.
+    for numbers in ([0, 0, 1, 1, 2, 1, 0, 0] * 2, [1, 4, 0, 2, 2, 0, 1, 0] * 2):
+        before = session.run(child.variables())
+        session.run(train.train, feed_of(cells, numbers))
+        after = session.run(child.variables())
+        changed = {
+            v.op.name: np.flatnonzero((old != new).reshape(len(old), -1).any(axis=1))
+            for v, old, new in zip(child.variables(), before, after, strict=True)
+        }
+        offsets = row_offsets(config.num_cells)
+        edges = list(zip(numbers[:8:2], numbers[1:8:2], strict=True))
+        for layer in range(config.num_layers + 2):
+            for op in (0, 1):
+                read = [
+                    offsets[edge] + index
+                    for edge, (index, sampled) in enumerate(edges)
+                    if sampled == op
+                ]
+                assert list(changed[f"child/layer_{layer}/op_{op}"]) == read
+            unread = unread_nodes(arc_from_numbers(numbers).normal)
+            assert list(changed[f"child/layer_{layer}/final_conv/kernel"]) == unread
+        for v, new in zip(child.variables(), after, strict=True):
+            if config.scheme.bound and "kernel" in v.op.name:
+                assert np.abs(new).max() <= 1.0
+
+
+def test_latent_kernels_in_a_bank_stay_in_bounds_and_batch_norm_does_not(
+    graph, session, initialize
+):
+    config = tiny_config("ternarize")
+    cells = placeholders(config)
+    child = MicroChild(config, *cells)
+    outputs = child.build(*images_and_labels(config), False)
+    step = tf.compat.v1.train.get_or_create_global_step()
+    rate = TrainConfig("adam", lr_max=3.0, lr_min=3.0)
+    train = get_train_ops(outputs.total_loss, child.variables(), rate, step, 1, 1)
+    initialize()
+    numbers = [0, 0, 1, 1, 2, 1, 0, 0] * 2
+    for _ in range(3):
+        session.run(train.train, feed_of(cells, numbers))
+    bank = bank_of(child, 2, 0)
+    values = session.run(bank)
+    for start, piece in zip(
+        np.cumsum([0] + [p.size for p in common_ops.pieces_of(bank)]),
+        common_ops.pieces_of(bank),
+        strict=False,
+    ):
+        largest = np.abs(values[:, start : start + piece.size]).max()
+        assert largest <= 1.0 if np.isfinite(piece.bound) else largest > 1.0
+
+
+def test_search_child_needs_no_dropout_or_moving_averages(graph):
+    """All that the search child's graph holds is trainable: batch statistics throughout."""
+    config = tiny_config()
+    child = MicroChild(config, *placeholders(config))
+    child.build(*images_and_labels(config), False)
+    assert tf.compat.v1.global_variables() == child.variables()
