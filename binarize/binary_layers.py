@@ -17,7 +17,7 @@ serializable(binary_tanh)
 
 
 class Binary:
-    """Mixin: kernels in {-H, +H}. Training rule: arXiv:1602.02830."""
+    """Mixin: kernels in {-H, +H}. arXiv:1602.02830."""
 
     bounded = True
 
@@ -26,7 +26,7 @@ class Binary:
 
 
 class Xnor:
-    """Mixin: kernels in {-alpha, +alpha}, alpha = mean |w| a filter. arXiv:1603.05279."""
+    """Mixin: kernels in {-alpha, +alpha}, alpha the filter's mean |w|. 1603.05279."""
 
     bounded = True
 

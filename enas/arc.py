@@ -57,7 +57,7 @@ def parse_arc(text: str, num_cells: int) -> Arc:
     if len(words) != expected:
         hint = ""
         if words and len(words) % 8 == 0:
-            hint = f"; {len(words)} numbers are an arc of child_num_cells={len(words) // 8}"
+            hint = f"; so many are an arc of child_num_cells={len(words) // 8}"
         raise ValueError(
             f"the arc has {len(words)} numbers; child_num_cells={num_cells} needs "
             f"{expected} (2 cells of {num_cells} blocks of 4){hint}"
@@ -90,7 +90,8 @@ def _cell(name: str, numbers: list[int], first_position: int) -> Cell:
             if not 0 <= value <= limit:
                 raise ValueError(
                     f"number {first_position + start + offset} of the arc, {field} of "
-                    f"block {number} of the {name} cell, is {value}; allowed is 0 to {limit}"
+                    f"block {number} of the {name} cell, is {value}; "
+                    f"allowed is 0 to {limit}"
                 )
         blocks.append(block)
     return tuple(blocks)
@@ -107,7 +108,7 @@ def format_cell(numbers: Iterable[int]) -> str:
 
 
 def unread_nodes(cell: Cell) -> list[int]:
-    """The nodes, inputs 0 and 1 included, that no block of the cell reads, ascending."""
+    """The nodes, inputs 0 and 1 included, that no block reads, ascending."""
     read = {index for block in cell for index in (block.index_x, block.index_y)}
     return [node for node in range(len(cell) + 2) if node not in read]
 

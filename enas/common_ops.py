@@ -18,7 +18,7 @@ from quantize.base_layers import BaseConv2D, fans
 
 BN_EPSILON = 1e-5
 BN_DECAY = 0.9
-PIECES = "pieces"  # collection of (variable, pieces), see `pieces_of`
+PIECES = "pieces"  # collection that holds one dict, see `_all_pieces`
 
 
 class Piece(NamedTuple):
@@ -74,19 +74,23 @@ def create_weight(
     variable = tf.compat.v1.get_variable(
         name, shape, tf.float32, initializer=lambda *_, **__: initial()
     )
-    known = {known.ref() for known, _ in tf.compat.v1.get_collection(PIECES)}
-    if variable.ref() not in known:
-        pieces = tuple(pieces) or (Piece(math.prod(shape), math.inf),)
-        tf.compat.v1.add_to_collection(PIECES, (variable, pieces))
+    pieces = tuple(pieces) or (Piece(math.prod(shape), math.inf),)
+    _all_pieces().setdefault(variable.ref(), pieces)
     return variable
 
 
 def pieces_of(variable: tf.Variable) -> tuple[Piece, ...]:
     """The logical tensors that the last axis of a variable holds."""
-    for known, pieces in tf.compat.v1.get_collection(PIECES):
-        if known is variable:
-            return pieces
-    return (Piece(math.prod(variable.shape.as_list()), math.inf),)
+    whole = (Piece(math.prod(variable.shape.as_list()), math.inf),)
+    return _all_pieces().get(variable.ref(), whole)
+
+
+def _all_pieces() -> dict:
+    """The pieces of each variable of the default graph, by its reference."""
+    collection = tf.compat.v1.get_collection_ref(PIECES)
+    if not collection:
+        collection.append({})
+    return collection[0]
 
 
 def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:

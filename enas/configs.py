@@ -1,4 +1,4 @@
-"""From the scripts' settings to the configurations of child, training and controller."""
+"""From the scripts' settings to the configurations of child and controller."""
 
 from enas.errors import UsageError
 from enas.flags import Settings

@@ -159,7 +159,8 @@ def check(settings: Settings) -> None:
     _check_child(settings)
     if "controller_bl_dec" in values and not 0 <= settings.controller_bl_dec < 1:
         raise UsageError(
-            f"controller_bl_dec is {settings.controller_bl_dec}; it is from 0 to below 1"
+            f"controller_bl_dec is {settings.controller_bl_dec}; it is at least 0 and "
+            f"below 1"
         )
     if "fixed_arc" in values:
         if not settings.fixed_arc.strip():
@@ -206,6 +207,6 @@ def _check_child(settings: Settings) -> None:
         )
     if settings.child_use_aux_heads and aux_layer(pools, num_layers) is None:
         raise UsageError(
-            f"child_use_aux_heads needs a layer after reduction layer {pools[-1]}; move "
-            f"it (child_pool_layers) or pass --child_use_aux_heads=False"
+            f"child_use_aux_heads needs a layer after reduction layer {pools[-1]}; "
+            f"move it (child_pool_layers) or pass --child_use_aux_heads=False"
         )

@@ -1,4 +1,4 @@
-"""What the search loop and the train loop share: an epoch of the child, an evaluation."""
+"""What the search and the train loop share: an epoch of the child, an evaluation."""
 
 import math
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 
 class ChildOps(NamedTuple):
-    """outputs: of the child in training. train: one step with all that belongs to it."""
+    """outputs: of the child in training. train: one step and all that belongs to it."""
 
     outputs: Outputs
     train: TrainOps

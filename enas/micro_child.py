@@ -44,7 +44,7 @@ def bank_rows(num_cells: int) -> int:
 
 
 def row_offsets(num_cells: int) -> list[int]:
-    """The row of each edge's node 0: block by block, the x side's b+2 rows, then y's."""
+    """The row of each edge's node 0: for each block, x's b+2 rows and then y's."""
     offsets, offset = [], 0
     for block in range(num_cells):
         for _ in "xy":

@@ -24,8 +24,8 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> None:
         if os.path.isdir(path) and os.listdir(path):
             if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
                 raise InputError(
-                    f"output_dir: {path} holds files that are not of an earlier run; name "
-                    f"another folder"
+                    f"output_dir: {path} holds files that are not of an earlier run; "
+                    f"name another folder"
                 )
             if reset:
                 _move_aside(path)

@@ -165,7 +165,7 @@ def _clip_pieces(gradient, variable: tf.Variable, bound: float):
 
 
 def _keep_in_bounds(gradient, variable: tf.Variable) -> tf.Operation | None:
-    """Clips latent weights to their bounds after an update; None where there are none."""
+    """Clips latent weights to their bounds after an update; None if there are none."""
     pieces = pieces_of(variable)
     if all(math.isinf(piece.bound) for piece in pieces):
         return None

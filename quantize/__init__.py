@@ -1,1 +1,1 @@
-"""n-bit fixed-point weights and activations, and the base that all low-bit layers share."""
+"""n-bit fixed-point weights and activations, and what all low-bit layers share."""

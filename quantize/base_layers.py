@@ -110,14 +110,16 @@ class BaseLayer(keras.layers.Layer):
             self.latent_kernels = [
                 self._add_kernel(name, shape) for name, shape in shapes.items()
             ]
-        *_, last = shapes.values()
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                name="bias", shape=(math.prod(last[self.bias_axis :]),)
+                name="bias", shape=(self.outputs(input_shape[-1]),), initializer="zeros"
             )
 
-    bias_axis = -1  # the output's channels are this axis of the last kernel, and on
+    def outputs(self, channels: int) -> int:
+        """Output channels for so many input channels: the last kernel's, by default."""
+        *_, last = self.kernel_shapes(channels).values()
+        return last[-1]
 
     def _add_kernel(self, name: str, shape: tuple[int, ...]):
         if self.bounded:
@@ -160,7 +162,7 @@ class BaseLayer(keras.layers.Layer):
     def get_config(self):
         if self.w_getter is not None:
             raise ValueError(
-                f"layer {self.name} takes its kernel from w_getter, so it cannot be saved"
+                f"layer {self.name} takes its kernel from w_getter; it cannot be saved"
             )
         return super().get_config() | {
             "H": self.H,
@@ -238,7 +240,8 @@ class BaseConv2D(BaseSpatial):
 class BaseDepthwiseConv2D(BaseSpatial):
     """[N, H, W, C] to [N, H', W', C]; kernel [K, K, C, 1]."""
 
-    bias_axis = -2
+    def outputs(self, channels):
+        return channels
 
     def kernel_shapes(self, channels):
         return {

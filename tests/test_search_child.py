@@ -82,7 +82,7 @@ def test_nodes_of_search_and_fixed_cell_agree(scheme, graph, session, initialize
 
 
 def test_output_is_the_convolution_of_the_unread_nodes(graph, session, initialize):
-    """Float: relu of every unread node, times its own kernel row, summed, normalized."""
+    """Float: relu of each unread node times its kernel row, summed, normalized."""
     config = tiny_config("float", num_cells=3)
     child = MicroChild(config, *placeholders(config))
     context = Context(config.scheme, common_ops.batch_norm)
@@ -197,7 +197,7 @@ def test_latent_kernels_in_a_bank_stay_in_bounds_and_batch_norm_does_not(
 
 
 def test_search_child_needs_no_dropout_or_moving_averages(graph):
-    """All that the search child's graph holds is trainable: batch statistics throughout."""
+    """All that the search child's graph holds is trainable: batch statistics."""
     config = tiny_config()
     child = MicroChild(config, *placeholders(config))
     child.build(*images_and_labels(config), False)

@@ -1,0 +1,203 @@
+"""The fixed child: shapes, weights counted by hand, batch norm, drop path, learning."""
+
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas import common_ops
+from enas.arc import arc_from_numbers, parse_arc, random_arc
+from enas.common_ops import Context
+from enas.fixed_child import FixedChild
+from enas.layer_plan import default_pool_layers
+from enas.models import LOSSES, Model
+from enas.schemes import make_scheme
+from enas.utils import TrainConfig, get_train_ops
+from tests.children import SCHEME_NAMES, images_and_labels, tiny_config
+from tests.test_arc import README_STRINGS
+
+
+def fixed_child(config, numbers, progress=0.0):
+    return FixedChild(config, arc_from_numbers(numbers), tf.constant(progress))
+
+
+def test_weights_counted_by_hand(graph):
+    """One layer + 2, F = 4, K = 3 classes; layer 1 reduces to 8 filters."""
+    config = tiny_config(num_layers=1, num_cells=1, pool_layers=(1,))
+    # Normal cell: conv 3×3 on node 1 + identity of node 0; node 0 and 1 are read.
+    # Reduction cell: conv 5×5 on node 1 + average pool of node 1; node 0 is unread.
+    model = fixed_child(config, [1, 0, 0, 4, 1, 1, 1, 2])
+    model.build(*images_and_labels(config), False)
+    norm = lambda filters: 2 * filters  # noqa: E731
+    conv_norm = lambda c, f, k=1: k * k * c * f + norm(f)  # noqa: E731
+    separable = lambda k, f: 2 * (k * k * f + f * f + norm(f))  # noqa: E731
+    stem = conv_norm(1, 12, 3)
+    layer_0 = 2 * conv_norm(12, 4) + conv_norm(4, 4) + separable(3, 4)
+    # Calibrates 12 → 8 (node 0; 8×8 as the second input) and 4 → 8, then the
+    # reduction of unread node 0.
+    layer_1 = conv_norm(12, 8) + conv_norm(4, 8) + conv_norm(8, 8) + separable(5, 8)
+    layer_1 += 8 * 8 + norm(8)
+    # Inputs [8, 8, 4] and [4, 4, 2·8]: factorized reduction 4 → 8, and 16 → 8.
+    layer_2 = 4 * 8 + norm(8) + conv_norm(16, 8) + conv_norm(8, 8) + separable(3, 8)
+    head = 8 * 3
+    assert model.count_params() == (stem + layer_0 + layer_1 + layer_2 + head, 0)
+    assert [tuple(shape) for shape in model.layer_shapes] == [
+        (0, 8, 4),
+        (1, 4, 16),
+        (2, 4, 8),
+    ]
+
+
+def test_aux_head_counted_by_hand(graph):
+    pools = default_pool_layers(6)
+    assert pools == (1, 3, 6)
+    config = tiny_config(
+        img_size=32, num_layers=6, pool_layers=pools, use_aux_heads=True
+    )
+    model = fixed_child(config, [0, 2, 1, 3, 2, 4, 2, 2] * 2)
+    model.build(*images_and_labels(config, 2), True)
+    assert model.aux_layer == 4
+    channels = model.layer_shapes[4].channels
+    # 8×8 → 5×5 pool, stride 3, VALID → 2×2.
+    expected = channels * 128 + 2 * 128 + 2 * 2 * 128 * 768 + 2 * 768 + 768 * 3
+    assert model.count_params()[1] == expected
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_any_string_builds_with_the_shapes_it_says(scheme):
+    config = tiny_config(
+        scheme, img_size=16, num_layers=4, pool_layers=(1, 3), num_cells=3
+    )
+    for seed in range(2):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as fresh:
+            arc = random_arc(3, random.Random(seed))
+            model = FixedChild(config, arc, tf.constant(0.5))
+            outputs = model.build(*images_and_labels(config), True)
+            fresh.run(tf.compat.v1.global_variables_initializer())
+            logits = fresh.run(outputs.logits)
+        assert logits.shape == (4, 3) and np.isfinite(logits).all()
+        assert [s.size for s in model.layer_shapes] == [16, 8, 8, 4, 4, 4]
+
+
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_factorized_reduction(scheme, size, graph, session):
+    scheme = make_scheme(scheme)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, size, size, 3)).astype(np.float32)
+    even, odd = rng.uniform(-1, 1, (2, 1, 1, 3, 2)).astype(np.float32)
+    context = Context(scheme, lambda x, scale, offset: x)
+    weights = [tf.constant(even), tf.constant(odd), None, None]
+    output = common_ops.factorized_reduction(context, tf.constant(x), weights)
+    quantized = [scheme.quantize(tf.constant(kernel)) for kernel in (even, odd)]
+    actual, (even, odd) = session.run([output, quantized])
+    shifted = np.zeros_like(x)
+    shifted[:, : size - 1, : size - 1] = x[:, 1:, 1:]
+    expected = np.concatenate(
+        [x[:, ::2, ::2] @ even[0, 0], shifted[:, ::2, ::2] @ odd[0, 0]], axis=-1
+    )
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_of_the_batch_in_training_and_of_the_averages_after(
+    graph, session, initialize
+):
+    config = tiny_config("float", num_layers=1, pool_layers=())
+    model = fixed_child(config, [1, 4, 0, 4, 1, 4, 2, 4] * 2)
+    images, labels = images_and_labels(config, 16)
+    training = model.build(images, labels, True)
+    evaluated = model.build(images, labels, False)
+    initialize()
+    unlike, batch = session.run([evaluated.logits, training.logits])
+    assert np.abs(unlike - batch).max() > 0.01
+    moving = [v for v in tf.compat.v1.global_variables() if "moving" in v.op.name]
+    assert len(moving) == 2 * sum("scale" in v.op.name for v in model.variables())
+    before = session.run(moving)
+    session.run(model.updates)
+    first = session.run(moving)
+    for _ in range(200):
+        session.run(model.updates)
+    last = session.run(moving)
+    for old, once, converged in zip(before, first, last, strict=True):
+        np.testing.assert_allclose(once, old + 0.1 * (converged - old), atol=1e-4)
+    evaluated = session.run(evaluated.logits)
+    # The averages hold the unbiased variance, the batch its own; hence the tolerance.
+    np.testing.assert_allclose(evaluated, batch, atol=0.05)
+
+
+def test_drop_path_keeps_the_expectation(graph, session):
+    x = tf.ones([20000, 1, 1, 2])
+    dropped = session.run(common_ops.drop_path(x, tf.constant(0.6)))
+    assert set(np.unique(dropped.round(4))) == {0.0, np.float32(1 / 0.6).round(4)}
+    np.testing.assert_array_equal(dropped[..., 0], dropped[..., 1])
+    assert dropped.mean() == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("progress", "layer", "expected"),
+    [(0.0, 7, 1.0), (0.5, 3, 0.9), (1.0, 7, 0.6), (2.0, 7, 0.6), (1.0, 0, 0.95)],
+)
+def test_drop_path_follows_depth_and_time(progress, layer, expected, graph, session):
+    config = tiny_config(num_layers=6, drop_path_keep_prob=0.6)
+    model = fixed_child(config, [0, 0, 0, 0, 0, 0, 0, 0] * 2, progress)
+    assert session.run(model._keep_prob(layer)) == pytest.approx(expected)
+
+
+def test_dropout_and_drop_path_act_in_training_only(graph, session, initialize):
+    config = tiny_config(
+        "float", keep_prob=0.5, drop_path_keep_prob=0.5, num_layers=1, pool_layers=()
+    )
+    model = fixed_child(config, [0, 0, 1, 2, 2, 0, 1, 1] * 2, 1.0)
+    batch = images_and_labels(config)
+    training, evaluated = model.build(*batch, True), model.build(*batch, False)
+    initialize()
+    for outputs, varies in ((training, True), (evaluated, False)):
+        first, second = (session.run(outputs.logits) for _ in range(2))
+        assert (first != second).any() == varies
+
+
+def test_losses(graph, session):
+    logits = tf.constant([[2.0, -0.5, 0.5], [0.0, 0.0, -3.0]])
+    labels = tf.constant([0, 1])
+    hinge, entropy = session.run(
+        [LOSSES[name](logits, labels) for name in ("squared_hinge", "cross_entropy")]
+    )
+    assert hinge == pytest.approx((0.25 + 2.25 + 1 + 1) / 6)
+    likelihoods = [
+        np.exp(2) / (np.exp(2) + np.exp(-0.5) + np.exp(0.5)),
+        1 / (2 + np.exp(-3)),
+    ]
+    assert entropy == pytest.approx(-np.mean(np.log(likelihoods)), rel=1e-5)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_a_fixed_child_learns_a_batch(scheme, graph, session, initialize):
+    config = tiny_config(scheme, num_layers=1, pool_layers=(1,), out_filters=8)
+    model = fixed_child(config, [1, 0, 0, 4, 1, 1, 2, 3] * 2)
+    images, labels = images_and_labels(config, 12)
+    outputs = model.build(images, labels, True)
+    step = tf.compat.v1.train.get_or_create_global_step()
+    algorithm = "momentum" if scheme == "float" else "adam"
+    rate = TrainConfig(algorithm, lr_max=0.01, lr_min=0.01)
+    train = get_train_ops(outputs.total_loss, model.variables(), rate, step, 1, 1)
+    initialize()
+    for _ in range(150):
+        _, correct = session.run([train.train, outputs.correct])
+        if correct == 12:
+            break
+    assert correct >= 11
+
+
+def test_base_class_has_no_layers(graph):
+    with pytest.raises(NotImplementedError):
+        Model(tiny_config()).build(*images_and_labels(tiny_config()), True)
+
+
+def test_strings_of_older_codes_build(graph):
+    config = tiny_config(num_layers=1, num_cells=5)
+    for number, text in enumerate(README_STRINGS):
+        with tf.compat.v1.variable_scope(f"string_{number}"):
+            FixedChild(config, parse_arc(text, 5), tf.constant(0.0)).build(
+                *images_and_labels(config), True
+            )

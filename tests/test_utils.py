@@ -1,0 +1,114 @@
+"""Learning rates and the op that trains a child."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas.common_ops import Piece, create_weight
+from enas.utils import Adam, TrainConfig, get_train_ops, learning_rates
+
+
+def test_cosine_restarts_after_10_30_70_and_150_epochs():
+    config = TrainConfig(lr_max=0.05, lr_min=0.0005, lr_T_0=10, lr_T_mul=2)
+    rates = learning_rates(config, 200)
+    restarts = [epoch for epoch, rate in enumerate(rates) if rate == 0.05]
+    assert restarts == [0, 10, 30, 70, 150]
+    assert rates[5] == pytest.approx((0.05 + 0.0005) / 2)
+    last = 0.0005 + 0.5 * 0.0495 * (1 + math.cos(math.pi * 19 / 20))
+    assert rates[29] == pytest.approx(last)
+
+
+def test_stepwise_decay():
+    config = TrainConfig(lr_cosine=False, lr=0.1, lr_dec_every=2, lr_dec_rate=0.5)
+    assert learning_rates(config, 5) == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+
+
+def sparse_problem(config, pieces=()):
+    """A [3, 4] variable of ones; rows in a placeholder have the gradient 1 … 4."""
+    w = create_weight("w", [3, 4], lambda: tf.ones([3, 4]), pieces)
+    rows = tf.compat.v1.placeholder(tf.int32, [None])
+    loss = tf.reduce_sum(tf.gather(w, rows) * tf.constant([1.0, 2.0, 3.0, 4.0]))
+    step = tf.compat.v1.train.get_or_create_global_step()
+    return w, rows, get_train_ops(loss, [w], config, step, 1, 5)
+
+
+CONSTANT = TrainConfig("sgd", lr_max=0.1, lr_min=0.1)
+GRADIENT = np.array([1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({}, GRADIENT),
+        ({"l2_reg": 0.5}, GRADIENT + 1.0),
+        ({"clip_mode": "global", "grad_bound": 1.0}, GRADIENT / math.sqrt(60)),
+        (
+            {"clip_mode": "norm", "grad_bound": 1.0},
+            np.array([1 / math.sqrt(5), 2 / math.sqrt(5), 3 / 5, 4 / 5]),
+        ),
+    ],
+)
+def test_decay_and_clipping_of_the_rows_read(changes, step, graph, session, initialize):
+    config = CONSTANT._replace(**changes)
+    w, rows, ops = sparse_problem(config, [Piece(2, math.inf), Piece(2, math.inf)])
+    initialize()
+    _, lr, norm = session.run(ops, {rows: [0, 2]})
+    assert lr == pytest.approx(0.1)
+    if not config.l2_reg:
+        assert norm == pytest.approx(math.sqrt(60))
+    expected = np.ones((3, 4))
+    expected[[0, 2]] -= 0.1 * step
+    np.testing.assert_allclose(session.run(w), expected, rtol=1e-5)
+
+
+def test_rows_read_are_kept_in_the_bounds_of_their_pieces(graph, session, initialize):
+    config = CONSTANT._replace(lr_max=1.0, lr_min=1.0)
+    w, rows, ops = sparse_problem(config, [Piece(3, 1.0), Piece(1, math.inf)])
+    initialize()
+    session.run(ops.train, {rows: [1]})
+    np.testing.assert_allclose(session.run(w)[1], [0, -1, -1, -3])
+
+
+def test_dense_weights_are_kept_in_bounds(graph, session, initialize):
+    w = create_weight("w", [2], lambda: tf.constant([0.9, -0.9]), [Piece(2, 1.0)])
+    step = tf.compat.v1.train.get_or_create_global_step()
+    ops = get_train_ops(-5 * tf.reduce_sum(w), [w], CONSTANT, step, 1, 1)
+    initialize()
+    session.run(ops.train)
+    np.testing.assert_allclose(session.run(w), [1.0, -0.4], rtol=1e-6)
+    assert session.run(step) == 1
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.9])
+def test_adam_on_rows_equals_adam_where_every_row_is_read(
+    beta1, graph, session, initialize
+):
+    start = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    sparse, dense = (tf.compat.v1.get_variable(n, initializer=start) for n in "ab")
+    ops = []
+    for variable, gather in ((sparse, True), (dense, False)):
+        used = tf.gather(variable, [2, 0, 1]) if gather else variable
+        gradient = tf.gradients(tf.reduce_sum(used**3), variable)
+        optimizer = Adam if gather else tf.compat.v1.train.AdamOptimizer
+        optimizer = optimizer(0.1, beta1=beta1, epsilon=1e-3)
+        ops.append(optimizer.apply_gradients(zip(gradient, [variable], strict=True)))
+    initialize()
+    for _ in range(4):
+        session.run(ops)
+    a, b = session.run([sparse, dense])
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    assert np.abs(a - start).max() > 0.1
+
+
+def test_the_learning_rate_follows_the_epochs(graph, session, initialize):
+    w = create_weight("w", [1], lambda: tf.zeros([1]))
+    step = tf.compat.v1.train.get_or_create_global_step()
+    config = TrainConfig(
+        "sgd", lr_cosine=False, lr=1.0, lr_dec_every=1, lr_dec_rate=0.5
+    )
+    ops = get_train_ops(tf.reduce_sum(w), [w], config, step, 3, 2)
+    initialize()
+    rates = [session.run((ops.lr, ops.train))[0] for _ in range(8)]
+    assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5]
