@@ -6,7 +6,7 @@
 #   ./setup.sh search    install, then run a first small search on MNIST (some five minutes)
 #   ./setup.sh test      install what tests need too, then lint and run every test
 #
-# PYTHON names the interpreter to use (default: the newest of python3.13 … 3.10, python3).
+# PYTHON names the interpreter to use (default: python3, or else python3.13 … python3.10).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -17,7 +17,7 @@ fail() {
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3.10 python3}; do
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
             2>/dev/null; then
             echo "$candidate"
@@ -27,23 +27,29 @@ find_python() {
     return 1
 }
 
+make_environment() {
+    if [ -x enas_env/bin/python ] && enas_env/bin/python -m pip --version >/dev/null 2>&1; then
+        return
+    fi
+    local python
+    python=$(find_python) \
+        || fail "no Python 3.10 to 3.13 found; install one, or name it: PYTHON=/path/to/python3 ./setup.sh"
+    "$python" -c 'import venv, ensurepip' 2>/dev/null \
+        || fail "$python has no venv module; install it (Debian, Ubuntu: apt install python3-venv) and run again"
+    echo "making enas_env with $("$python" --version)" >&2
+    "$python" -m venv --clear enas_env || fail "could not make enas_env in $PWD"
+}
+
+# Installs each requirements file that has changed since it was last installed.
 install() {
-    local requirements=("$@") stamp=enas_env/.installed
-    if [ ! -x enas_env/bin/python ] || ! enas_env/bin/python -m pip --version >/dev/null 2>&1; then
-        local python
-        python=$(find_python) \
-            || fail "no Python 3.10 to 3.13 found; install one, or name it: PYTHON=/path/to/python3 ./setup.sh"
-        "$python" -c 'import venv, ensurepip' 2>/dev/null \
-            || fail "$python has no venv module; install it (Debian, Ubuntu: apt install python3-venv) and run again"
-        echo "making enas_env with $("$python" --version)" >&2
-        "$python" -m venv --clear enas_env || fail "could not make enas_env in $PWD"
-    fi
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$(cat "${requirements[@]}")" ]; then
-        enas_env/bin/python -m pip install --quiet --disable-pip-version-check \
-            "${requirements[@]/#/--requirement=}" \
-            || fail "pip could not install ${requirements[*]} (see above); check the network and run again"
-        cat "${requirements[@]}" >"$stamp"
-    fi
+    make_environment
+    local file
+    for file in "$@"; do
+        cmp -s "$file" "enas_env/installed-$file" && continue
+        enas_env/bin/python -m pip install --quiet --disable-pip-version-check -r "$file" \
+            || fail "pip could not install $file (see above); check the network and run again"
+        cp "$file" "enas_env/installed-$file"
+    done
 }
 
 case "${1:-}" in

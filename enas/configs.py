@@ -1,29 +1,11 @@
 """From the scripts' settings to the configurations of child and controller."""
 
-from enas.errors import UsageError
 from enas.flags import Settings
 from enas.layer_plan import parse_pool_layers
 from enas.micro_controller import ControllerConfig
-from enas.models import LOSSES, ChildConfig
-from enas.schemes import SCHEMES, make_scheme
-from enas.utils import OPTIMIZERS, TrainConfig
-
-
-def check_names(settings: Settings) -> None:
-    """Checks the flags whose values are names in tables of TensorFlow code.
-
-    Raises:
-      UsageError: naming the flag and what there is.
-    """
-    for name, table, may_be_empty in (
-        ("child_scheme", SCHEMES, False),
-        ("child_first_scheme", SCHEMES, True),
-        ("child_loss", LOSSES, False),
-        ("child_optim_algo", OPTIMIZERS, True),
-    ):
-        value = getattr(settings, name)
-        if value not in table and not (may_be_empty and not value):
-            raise UsageError(f"{name} is {value!r}; it is one of {', '.join(table)}")
+from enas.models import ChildConfig
+from enas.schemes import make_scheme
+from enas.utils import TrainConfig
 
 
 def child_config(settings: Settings, num_classes: int) -> ChildConfig:

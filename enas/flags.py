@@ -13,6 +13,7 @@ from absl import flags as absl_flags
 from enas.arc import parse_arc
 from enas.errors import UsageError
 from enas.layer_plan import aux_layer, parse_pool_layers
+from enas.schemes import SCHEMES
 
 _FLAGS = absl_flags.FlagValues()
 
@@ -88,7 +89,14 @@ _ABOVE_ZERO = (
     "controller_op_tanh_reduce",
 )
 _FRACTIONS = ("child_keep_prob", "child_drop_path_keep_prob")  # in (0, 1]
-_CLIP_MODES = ("none", "norm", "global")
+# Flags whose value is a name; the empty string is a default that others imply.
+CHOICES = {
+    "child_scheme": tuple(SCHEMES),
+    "child_first_scheme": ("", *SCHEMES),
+    "child_loss": ("cross_entropy", "squared_hinge"),
+    "child_optim_algo": ("", "adam", "momentum", "sgd"),
+    "child_clip_mode": ("none", "norm", "global"),
+}
 
 
 def help_text() -> str:
@@ -156,6 +164,9 @@ def check(settings: Settings) -> None:
             raise UsageError(f"{name} is {value}; it is above 0")
         if name in _FRACTIONS and not 0 < value <= 1:
             raise UsageError(f"{name} is {value}; it is above 0 and at most 1")
+        if name in CHOICES and value not in CHOICES[name]:
+            names = ", ".join(filter(None, CHOICES[name]))
+            raise UsageError(f"{name} is {value!r}; it is one of {names}")
     _check_child(settings)
     if "controller_bl_dec" in values and not 0 <= settings.controller_bl_dec < 1:
         raise UsageError(
@@ -178,11 +189,6 @@ def _check_child(settings: Settings) -> None:
         raise UsageError(
             f"child_n_bits is {settings.child_n_bits}; it is from 2 to 16 "
             f"(1 bit is child_scheme=binarize)"
-        )
-    if settings.child_clip_mode not in _CLIP_MODES:
-        raise UsageError(
-            f"child_clip_mode is {settings.child_clip_mode!r}; it is one of "
-            f"{', '.join(_CLIP_MODES)}"
         )
     if settings.child_out_filters % 2:
         raise UsageError(

@@ -37,17 +37,13 @@ def _leave(script: str, reason, status: int) -> None:
 
 
 def _run(task: str, settings: Settings) -> None:
+    from enas import output_dir
     from enas.data_utils import open_sources, read_data
+    from enas.log import Log, flag_line
 
     sources = open_sources(
         settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
     )
-    # Only now, with the flags and the data's folders found right, TensorFlow is loaded.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from enas import configs, output_dir
-    from enas.log import Log, flag_line
-
-    configs.check_names(settings)
     flags = flag_values(settings)
     output_dir.prepare(settings.output_dir, settings.reset_output_dir, flags)
     log = Log(os.path.join(settings.output_dir, output_dir.LOG_FILE))
@@ -62,6 +58,8 @@ def _run(task: str, settings: Settings) -> None:
         settings.eval_limit,
         settings.seed or None,
     )
+    # Only now, with flags and data found right, TensorFlow is loaded.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if task == "search":
         from enas.search import search as run
     else:

@@ -2,21 +2,14 @@
 
 A scheme brings together an activation, layers and a weight quantizer; a child is given
 one and never asks which. To add a scheme, write its entry in SCHEMES.
+
+Nothing here imports TensorFlow before a scheme is made, so that checking a flag costs
+milliseconds.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
-
-import tensorflow as tf
-
-from binarize.binary_layers import BinaryConv2D, BinarySeparableConv2D
-from binarize.binary_ops import binarize, binary_tanh
-from quantize.base_layers import BaseConv2D, BaseSeparableConv2D
-from quantize.quantized_layers import QuantizedConv2D, QuantizedSeparableConv2D
-from quantize.quantized_ops import quantize, quantized_tanh
-from ternarize.ternary_layers import TernaryConv2D, TernarySeparableConv2D
-from ternarize.ternary_ops import ternarize, ternary_tanh
 
 
 class Scheme(NamedTuple):
@@ -38,33 +31,59 @@ class Scheme(NamedTuple):
 
 
 def _binarize(n_bits: int) -> Scheme:
+    from binarize import binary_layers as layers
+    from binarize import binary_ops as ops
+
     del n_bits
     return Scheme(
-        "binarize", binary_tanh, BinaryConv2D, BinarySeparableConv2D, binarize
+        "binarize",
+        ops.binary_tanh,
+        layers.BinaryConv2D,
+        layers.BinarySeparableConv2D,
+        ops.binarize,
     )
 
 
 def _ternarize(n_bits: int) -> Scheme:
+    from ternarize import ternary_layers as layers
+    from ternarize import ternary_ops as ops
+
     del n_bits
     return Scheme(
-        "ternarize", ternary_tanh, TernaryConv2D, TernarySeparableConv2D, ternarize
+        "ternarize",
+        ops.ternary_tanh,
+        layers.TernaryConv2D,
+        layers.TernarySeparableConv2D,
+        ops.ternarize,
     )
 
 
 def _quantize(n_bits: int) -> Scheme:
+    from quantize import quantized_layers as layers
+    from quantize import quantized_ops as ops
+
     return Scheme(
         "quantize",
-        partial(quantized_tanh, n_bits=n_bits),
-        partial(QuantizedConv2D, n_bits=n_bits),
-        partial(QuantizedSeparableConv2D, n_bits=n_bits),
-        partial(quantize, n_bits=n_bits),
+        partial(ops.quantized_tanh, n_bits=n_bits),
+        partial(layers.QuantizedConv2D, n_bits=n_bits),
+        partial(layers.QuantizedSeparableConv2D, n_bits=n_bits),
+        partial(ops.quantize, n_bits=n_bits),
     )
 
 
 def _float(n_bits: int) -> Scheme:
+    import tensorflow as tf
+
+    from quantize import base_layers as layers
+
     del n_bits
     return Scheme(
-        "float", tf.nn.relu, BaseConv2D, BaseSeparableConv2D, tf.identity, bound=None
+        "float",
+        tf.nn.relu,
+        layers.BaseConv2D,
+        layers.BaseSeparableConv2D,
+        tf.identity,
+        bound=None,
     )
 
 
@@ -82,10 +101,5 @@ def make_scheme(name: str, n_bits: int = 4) -> Scheme:
     Args:
       name: a key of SCHEMES.
       n_bits: of `quantize`; the others have their own.
-
-    Raises:
-      ValueError: no such scheme.
     """
-    if name not in SCHEMES:
-        raise ValueError(f"no scheme {name!r}; there are {', '.join(SCHEMES)}")
     return SCHEMES[name](n_bits)

@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from enas.common_ops import Piece, create_weight
-from enas.utils import Adam, TrainConfig, get_train_ops, learning_rates
+from enas.flags import CHOICES
+from enas.models import LOSSES
+from enas.utils import OPTIMIZERS, Adam, TrainConfig, get_train_ops, learning_rates
 
 
 def test_cosine_restarts_after_10_30_70_and_150_epochs():
@@ -112,3 +114,8 @@ def test_the_learning_rate_follows_the_epochs(graph, session, initialize):
     initialize()
     rates = [session.run((ops.lr, ops.train))[0] for _ in range(8)]
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_the_flags_offer_what_the_tables_hold():
+    assert set(CHOICES["child_optim_algo"]) == {"", *OPTIMIZERS}
+    assert set(CHOICES["child_loss"]) == set(LOSSES)

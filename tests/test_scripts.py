@@ -1,0 +1,240 @@
+"""The scripts from end to end, as a person runs them, on real MNIST images."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from enas.flags import REFUSED
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
+SMALL = (
+    "--child_num_layers=1",
+    "--child_num_cells=2",
+    "--child_out_filters=4",
+    "--child_pool_layers=0 1",
+    "--img_size=16",
+    "--train_limit=200",
+    "--eval_limit=110",
+    "--batch_size=20",
+    "--log_every=5",
+)
+SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
+LINES = "\n".join(
+    [
+        r"^\w+\.{3,}.*$",
+        r"^Layer +\d+: \[N, \d+, \d+, \d+\]$",
+        r"^(Model has|Aux head uses) \d+ params$",
+        r"^epoch = \d+ +ch_step = \d+ +loss = \d+\.\d{6} +lr = \d\.\d{4} +"
+        r"\|g\| = \d+\.\d{4} +tr_acc = \d+ */ *\d+ +mins = \d+\.\d\d *$",
+        r"^ctrl_step = \d+ +loss = -?\d+\.\d{3} +ent = \d+\.\d\d +lr = 0\.0035 +"
+        r"\|g\| = \d+\.\d{4} +acc = \d\.\d{4} +bl = \d\.\d\d +mins = \d+\.\d\d$",
+        r"^Epoch \d+: (Training controller|Eval)$",
+        r"^Here are 10 architectures$",
+        r"^\[[\d ]+\]$",
+        r"^val_acc = \d\.\d{4}$",
+        r"^-{80}$",
+        r"^Eval at \d+$",
+        r"^(Valid|Test) Num examples:  \d+$",
+        r"^(valid|test)_accuracy: \d\.\d{4}$",
+    ]
+).split("\n")
+
+
+def run(script, *flags):
+    """Runs a script with its output redirected; returns the finished process."""
+    command = [sys.executable, os.path.join(ROOT, script), *flags]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def succeed(script, *flags):
+    process = run(script, *flags)
+    assert process.returncode == 0, process.stderr
+    for line in process.stdout.splitlines():
+        assert any(re.match(pattern, line) for pattern in LINES), line
+    return process.stdout.splitlines()
+
+
+def count(lines, start):
+    return sum(line.startswith(start) for line in lines)
+
+
+def test_a_search_and_its_continuation(tmp_path):
+    out = str(tmp_path / "out")
+    flags = (
+        *SMALL,
+        f"--output_dir={out}",
+        "--controller_train_steps=2",
+        "--controller_num_aggregate=3",
+    )
+    lines = succeed("search_arc_mnist.py", *flags, "--num_epochs=2")
+    assert count(lines, "Layer") == 3
+    assert count(lines, "epoch = ") == 4  # 10 steps an epoch, each fifth logged
+    assert count(lines, "ctrl_step = ") == 4  # samples 0 and 5 of each round of 6
+    assert [x for x in lines if "Training controller" in x] == [
+        f"Epoch {n}: Training controller" for n in (1, 2)
+    ]
+    assert count(lines, "val_acc") == 20
+    assert count(lines, "Eval at 10") == count(lines, "Eval at 20") == 2
+    assert count(lines, "Valid Num examples:  110") == 2
+    with open(os.path.join(out, "log.txt"), encoding="utf-8") as stream:
+        assert stream.read().splitlines() == lines
+    with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
+        assert json.load(stream)["child_num_cells"] == 2
+    assert os.path.exists(os.path.join(out, "model.ckpt-20.index"))
+
+    lines = succeed(
+        "search_arc_mnist.py", *flags, "--num_epochs=3", "--reset_output_dir=False"
+    )
+    steps = [re.search(r"ch_step = (\d+)", line) for line in lines]
+    assert [int(step[1]) for step in steps if step] == [25, 30]
+    assert count(lines, "ctrl_step = 4") == 1
+
+    # A fresh run moves the earlier one aside.
+    succeed("search_arc_mnist.py", *flags, "--num_epochs=0")
+    assert os.path.exists(os.path.join(out + ".1", "model.ckpt-30.index"))
+    assert not os.path.exists(os.path.join(out, "checkpoint"))
+
+
+def test_random_search(tmp_path):
+    lines = succeed(
+        "search_arc_mnist.py",
+        *SMALL,
+        f"--output_dir={tmp_path / 'out'}",
+        "--num_epochs=1",
+        "--controller_training=False",
+    )
+    assert count(lines, "ctrl_step") == 0 and count(lines, "val_acc") == 10
+
+
+@pytest.mark.parametrize("flag", ["-fixed_arc", "--child_fixed_arc"])
+def test_a_training(flag, tmp_path):
+    lines = succeed(
+        "train_arc_mnist.py",
+        *SMALL,
+        flag,
+        SMALL_ARC,
+        f"--output_dir={tmp_path / 'out'}",
+        "--num_epochs=2",
+        "--n_aug_img=2",
+        "--eval_every_epochs=2",
+    )
+    assert f"fixed_arc...{SMALL_ARC}".replace(".", "") in lines[0].replace(".", "")
+    assert count(lines, "epoch = ") == 8  # 400 images are 20 steps an epoch
+    assert count(lines, "Eval at 40") == 2
+    accuracies = [float(x.split()[1]) for x in lines if "_accuracy" in x]
+    assert len(accuracies) == 2
+    assert count(lines, "Aux head uses") == 1
+
+
+def test_zero_epochs_print_the_model_and_stop(tmp_path):
+    flags = ("--num_epochs=0", "--train_limit=10", "--eval_limit=10")
+    out = f"--output_dir={tmp_path / 'out'}"
+    lines = succeed("train_arc_mnist.py", f"-fixed_arc={ARC}", *flags, out)
+    assert count(lines, "Layer") == 8
+    assert lines[-2].startswith("Model has") and lines[-1].startswith("Aux head uses")
+
+
+def fail(status, message, script, *flags):
+    start = time.monotonic()
+    process = run(script, *flags)
+    assert process.returncode == status, process.stderr
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert re.match(rf"{script}: .*{message}", line), line
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("message", "flags"),
+    [
+        ("fixed_arc is missing", ()),
+        ("the arc has 3 numbers; child_num_cells=5 needs 40", ("-fixed_arc", "0 1 2")),
+        ("number 2 of the arc is 'conv'", ("-fixed_arc", "0 conv 2")),
+        (
+            "number 1 of the arc, .*is 2; allowed is 0 to 1",
+            ("-fixed_arc", "2" + ARC[1:]),
+        ),
+        ("number 2 of the arc, .*is 5; allowed", ("-fixed_arc", "0 5" + ARC[3:])),
+        ("child_num_cells=3 needs 24.*=5", ("-fixed_arc", ARC, "--child_num_cells=3")),
+        ("child_out_filters is 7; it is even", ("--child_out_filters=7",)),
+        ("img_size is 28; 3 reductions .* multiple of 8", ("--img_size=28",)),
+        ("child_lr_min 0.1 is above child_lr_max", ("--child_lr_min=0.1",)),
+        ("child_keep_prob is 0.0; it is above 0", ("--child_keep_prob=0",)),
+        ("child_n_bits is 1; .*binarize", ("--child_n_bits=1",)),
+        ("channel is 2", ("--channel=2",)),
+        ("child_scheme is 'int8'; it is one of binar", ("--child_scheme=int8",)),
+        ("child_first_scheme is 'x'; .* of binar", ("--child_first_scheme=x",)),
+        ("child_loss is 'mse'", ("--child_loss=mse",)),
+        ("child_optim_algo is 'lion'", ("--child_optim_algo=lion",)),
+        ("child_clip_mode is 'value'; .*norm", ("--child_clip_mode=value",)),
+        ("batch_size is 0; it is at least 1", ("--batch_size=0",)),
+        ("child_lr_max is nan", ("--child_lr_max=nan",)),
+        ("child_pool_layers has 'x'", ("--child_pool_layers=x",)),
+        ("child_pool_layers names a layer twice", ("--child_pool_layers=1 1",)),
+        ("child_use_aux_heads needs a layer after .* 7", ("--child_pool_layers=7",)),
+        ("batch_size.*'many'", ("--batch_size=many",)),
+        ("Unknown command line flag 'no_such_flag'", ("--no_such_flag=1",)),
+        ("'5' is no flag", ("--batch_size=5", "5")),
+        ("flag --search_for other than micro", ("--search_for=macro",)),
+        ("flag --data_format other than NHWC", ("--data_format", "NCHW")),
+        ("flag --child_sync_replicas has no meaning", ("--child_sync_replicas",)),
+        ("flag --controller_use_critic has", ("--nocontroller_use_critic",)),
+    ],
+)
+def test_usage_errors(message, flags):
+    if not any("arc" in flag for flag in flags) and "missing" not in message:
+        flags = ("-fixed_arc", ARC, *flags)
+    fail(2, message, "train_arc_mnist.py", *flags)
+
+
+def test_flags_of_older_codes():
+    """Each refused flag is refused for a reason, and what is done anyway is let pass."""
+    for name, (allowed, reason) in REFUSED.items():
+        assert reason and "\n" not in reason
+        if allowed:
+            flags = (f"--{name}={allowed}", "--batch_size=0")
+            fail(2, "batch_size is 0", "search_arc_mnist.py", *flags)
+    fail(2, "search_for", "search_arc_mnist.py", "--search_for", "macro")
+
+
+def test_missing_and_broken_data(tmp_path):
+    missing = f"--train_data_dir={tmp_path / 'none'}"
+    fail(1, "train_data_dir: neither a folder", "search_arc_mnist.py", missing)
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    empty = f"--val_data_dir={tmp_path / 'images'}"
+    fail(1, "val_data_dir: class folder cat", "search_arc_mnist.py", empty)
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    message = "output_dir: .* holds files that are not of an earlier run"
+    fail(1, message, "search_arc_mnist.py", f"--output_dir={tmp_path}")
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+    file = tmp_path / "thesis.tex"
+    fail(1, "output_dir: cannot use", "search_arc_mnist.py", f"--output_dir={file}")
+
+
+def test_an_unreadable_image_ends_the_run_with_its_name(tmp_path):
+    for name in "ab":
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "1.png").write_bytes(b"no image")
+    flags = [f"--{n}_data_dir={tmp_path / 'images'}" for n in ("train", "val", "test")]
+    process = run("search_arc_mnist.py", *flags, f"--output_dir={tmp_path / 'out'}")
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
+    assert re.search(r"train_data_dir: cannot read image .*a.1\.png", line)
+
+
+def test_help_names_every_flag_with_a_sentence():
+    process = run("train_arc_mnist.py", "--help")
+    assert process.returncode == 0
+    for words in ("--fixed_arc:", "--child_n_bits: Bits of weights", "default: '128'"):
+        assert words in process.stdout
