@@ -6,6 +6,8 @@ Numbers are left-aligned in fields wide enough that columns stay put in a long r
 import sys
 import time
 
+from tqdm import tqdm
+
 from enas.arc import format_cell
 
 RULE = "-" * 80
@@ -24,10 +26,11 @@ class Log:
         self._start = time.monotonic()
 
     def line(self, text: str) -> None:
-        for stream in (sys.stdout, self._file):
-            if stream is not None:
-                stream.write(text + "\n")
-                stream.flush()
+        tqdm.write(text, file=sys.stdout)  # steps around a progress bar on the terminal
+        sys.stdout.flush()
+        if self._file is not None:
+            self._file.write(text + "\n")
+            self._file.flush()
 
     def minutes(self) -> float:
         """Since the log was opened."""

@@ -1,7 +1,6 @@
 """n-bit fixed-point quantizers, n >= 2. Throughout, m = 2^(n-1).
 
-Papers: QNN (Hubara et al., arXiv:1609.07061), and Miyashita et al. (arXiv:1603.01025)
-on linear against logarithmic codes. TensorFlow's round takes ties to even.
+Paper: QNN (Hubara et al., arXiv:1609.07061). TensorFlow's round takes ties to even.
 """
 
 import tensorflow as tf

@@ -196,7 +196,7 @@ def test_usage_errors(message, flags):
 
 
 def test_flags_of_older_codes():
-    """Each refused flag is refused for a reason, and what is done anyway is let pass."""
+    """Each flag is refused for a reason; what is done anyway is let pass."""
     for name, (allowed, reason) in REFUSED.items():
         assert reason and "\n" not in reason
         if allowed:

@@ -202,3 +202,30 @@ def test_search_child_needs_no_dropout_or_moving_averages(graph):
     child = MicroChild(config, *placeholders(config))
     child.build(*images_and_labels(config), False)
     assert tf.compat.v1.global_variables() == child.variables()
+
+
+def test_weights_counted_by_hand(graph):
+    """One layer + 2, one block, F = 4, K = 3 classes; layer 1 reduces to 8 filters."""
+    config = tiny_config(num_layers=1, num_cells=1, pool_layers=(1,))
+    model = MicroChild(config, *placeholders(config))
+    model.build(*images_and_labels(config), False)
+
+    def conv_norm(channels, filters, k=1):
+        return k * k * channels * filters + 2 * filters
+
+    def cell(filters):
+        # 2 sides × 2 nodes to read; 3 nodes that the output may take in.
+        separable = sum(
+            2 * (k * k * filters + filters * filters + 2 * filters) for k in (3, 5)
+        )
+        return 4 * separable + 3 * filters * filters + 2 * filters
+
+    stem = conv_norm(1, 12, 3)
+    layer_0 = 2 * conv_norm(12, 4) + cell(4)
+    # The reduction of the newest, and of the input before it, both from 4 channels; the
+    # layer after it reads two images that need no calibration.
+    layer_1 = 2 * conv_norm(4, 8) + cell(8)
+    layer_2 = cell(8)
+    total = stem + layer_0 + layer_1 + layer_2 + 8 * 3
+    assert model.count_params() == (total, 0)
+    assert [tuple(s) for s in model.layer_shapes] == [(0, 8, 4), (1, 4, 8), (2, 4, 8)]

@@ -1,0 +1,69 @@
+"""Trains a search child that is fed one constant string for an epoch of MNIST.
+
+    enas_env/bin/python -m benchmarks.constant_string
+
+The layers, the banks and the optimizer are those of a search; only the sampling is
+taken away. What it prints says how fast the arithmetic learns, as against the sharing.
+Takes the flags of search_arc_mnist.py."""
+
+import os
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+
+import search_arc_mnist  # noqa: F401  defines the flags
+from enas import loop, search
+from enas.arc import numbers_of, parse_arc
+from enas.data_utils import open_sources, read_data
+from enas.flags import parse
+from enas.input_pipeline import InputPipeline
+from enas.session import session_config
+
+ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
+WINDOW = 50
+
+
+def main() -> None:
+    settings = parse([*sys.argv, "--num_epochs=1"])
+    paths = settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
+    data = read_data(
+        open_sources(*paths),
+        settings.img_size,
+        settings.channel,
+        settings.n_aug_img,
+        settings.train_limit,
+        settings.eval_limit,
+    )
+    numbers = numbers_of(parse_arc(ARC, 5))
+    half = len(numbers) // 2
+    with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
+        pipeline = InputPipeline(data, settings.batch_size)
+        steps = loop.steps_per_epoch(pipeline, settings.batch_size)
+        _, ops = search.build(settings, pipeline, len(data.classes), steps)
+        s.run(tf.compat.v1.global_variables_initializer())
+        pipeline.initialize(s)
+        feed = pipeline.feed("train") | {
+            ops.training: True,
+            ops.sample.normal_arc: numbers[:half],
+            ops.sample.reduce_arc: numbers[half:],
+        }
+        start, correct = time.monotonic(), []
+        for step in range(1, steps + 1):
+            fetches = (ops.child.train.train, ops.child.outputs.correct)
+            correct.append(int(s.run(fetches, feed)[1]))
+            if step % WINDOW == 0 or step == steps:
+                last = correct[-WINDOW:]
+                accuracy = sum(last) / (len(last) * settings.batch_size)
+                minutes = (time.monotonic() - start) / 60
+                print(
+                    f"step {step:<5d} training accuracy of the last {len(last)} steps "
+                    f"{accuracy:.4f}   mins {minutes:.2f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
