@@ -62,7 +62,7 @@ case "${1:-}" in
         exec enas_env/bin/python search_arc_mnist.py \
             --output_dir=outputs_first_search --child_out_filters=8 \
             --train_limit=2000 --eval_limit=1000 \
-            --num_epochs=3 --controller_train_steps=5
+            --num_epochs=3 --controller_train_steps=10
         ;;
     test)
         install requirements.txt requirements-test.txt

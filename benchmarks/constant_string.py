@@ -6,6 +6,7 @@ The layers, the banks and the optimizer are those of a search; only the sampling
 taken away. What it prints says how fast the arithmetic learns, as against the sharing.
 Takes the flags of search_arc_mnist.py."""
 
+import math
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 import search_arc_mnist  # noqa: F401  defines the flags
-from enas import loop, search
+from enas import search
 from enas.arc import numbers_of, parse_arc
 from enas.data_utils import open_sources, read_data
 from enas.flags import parse
@@ -41,12 +42,12 @@ def main() -> None:
     half = len(numbers) // 2
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
         pipeline = InputPipeline(data, settings.batch_size)
-        steps = loop.steps_per_epoch(pipeline, settings.batch_size)
+        steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
         _, ops = search.build(settings, pipeline, len(data.classes), steps)
         s.run(tf.compat.v1.global_variables_initializer())
         pipeline.initialize(s)
-        feed = pipeline.feed("train") | {
-            ops.training: True,
+        feed = pipeline.feed("train") | ops.child.feed
+        feed |= {
             ops.sample.normal_arc: numbers[:half],
             ops.sample.reduce_arc: numbers[half:],
         }

@@ -143,11 +143,6 @@ def _without_refused(argv: list[str]) -> list[str]:
     return kept
 
 
-def flag_values(settings: Settings) -> dict:
-    """Name and value of every flag, in the script's order of names."""
-    return {name: value for name, value in vars(settings).items() if name[0] != "_"}
-
-
 def check(settings: Settings) -> None:
     """Checks every flag, and how they fit together.
 

@@ -1,11 +1,13 @@
-"""What the search and the train loop share: an epoch of the child, an evaluation."""
+"""What a search and a training share: the loop over epochs, and an evaluation."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 from tqdm import tqdm
 
+from enas.data_utils import Data
 from enas.flags import Settings
 from enas.input_pipeline import InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
@@ -25,18 +27,48 @@ class Run(NamedTuple):
 
 
 class ChildOps(NamedTuple):
-    """outputs: of the child in training. train: one step and all that belongs to it."""
+    """What an epoch of child training runs.
+
+    outputs: of the child in training. train: one step and all that belongs to it.
+    feed: what a training step is fed beside its batch.
+    """
 
     outputs: Outputs
     train: TrainOps
     global_step: tf.Variable
+    feed: dict
 
 
-def steps_per_epoch(pipeline: InputPipeline, batch_size: int) -> int:
-    return math.ceil(pipeline.num_examples["train"] / batch_size)
+def run_epochs(
+    settings: Settings, data: Data, log: Log, build: Callable, after_epoch: Callable
+) -> None:
+    """Trains a child for num_epochs, from the output folder's checkpoint if any.
+
+    Args:
+      build: (settings, pipeline, number of classes, steps an epoch) to the model and
+        its ops, which have a ChildOps as `child`; builds in the default graph.
+      after_epoch: is called with the Run, the ops, the number of whole epochs and the
+        global step after each epoch; a checkpoint follows.
+    """
+    with tf.Graph().as_default():
+        seed = settings.seed or None
+        tf.compat.v1.set_random_seed(seed)
+        pipeline = InputPipeline(data, settings.batch_size, seed)
+        steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
+        model, ops = build(settings, pipeline, len(data.classes), steps)
+        _log_model(model, log)
+        if settings.num_epochs == 0:
+            return
+        with Session(settings.output_dir, pipeline) as session:
+            run = Run(session, pipeline, log, settings, steps)
+            first = int(session.run(ops.child.global_step)) // steps
+            for epoch in range(first, settings.num_epochs):
+                step = _train_epoch(run, ops.child, epoch)
+                after_epoch(run, ops, epoch + 1, step)
+                session.save(step)
 
 
-def log_model(model: Model, log: Log) -> None:
+def _log_model(model: Model, log: Log) -> None:
     """A line a layer, and how many weights there are."""
     for shape in model.layer_shapes:
         log.line(layer_line(*shape))
@@ -46,14 +78,14 @@ def log_model(model: Model, log: Log) -> None:
         log.line(f"Aux head uses {aux_params} params")
 
 
-def train_epoch(run: Run, child: ChildOps, epoch: int, feed: dict | None = None) -> int:
+def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     """Trains the child up to the end of an epoch; returns the global step there.
 
     Raises:
       FloatingPointError: the loss is not finite.
     """
     session, settings = run.session, run.settings
-    feed = run.pipeline.feed("train") | (feed or {})
+    feed = run.pipeline.feed("train") | child.feed
     fetches = (
         child.train.train,
         child.outputs.loss,

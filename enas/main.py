@@ -4,11 +4,12 @@ run.
 Whatever ends a run is one line on stderr and an exit status: 2 for usage, 1 for the
 rest, 130 for an interruption."""
 
+import logging
 import os
 import sys
 
 from enas.errors import InputError, UsageError
-from enas.flags import Settings, flag_values, help_text, parse
+from enas.flags import Settings, help_text, parse
 
 
 def main(task: str) -> None:
@@ -44,7 +45,7 @@ def _run(task: str, settings: Settings) -> None:
     sources = open_sources(
         settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
     )
-    flags = flag_values(settings)
+    flags = vars(settings)
     output_dir.prepare(settings.output_dir, settings.reset_output_dir, flags)
     log = Log(os.path.join(settings.output_dir, output_dir.LOG_FILE))
     for name, value in flags.items():
@@ -60,6 +61,7 @@ def _run(task: str, settings: Settings) -> None:
     )
     # Only now, with flags and data found right, TensorFlow is loaded.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if task == "search":
         from enas.search import search as run
     else:

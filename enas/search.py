@@ -14,7 +14,6 @@ from enas.log import Log, architecture_lines, controller_line
 from enas.loop import ChildOps, Run
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
-from enas.session import Session
 from enas.utils import get_train_ops
 
 SHOWN_ARCHITECTURES = 10
@@ -22,37 +21,26 @@ SHOWN_ARCHITECTURES = 10
 
 class SearchOps(NamedTuple):
     """All that a search runs. One copy of the child serves training, reward and
-    evaluation; `training` tells it which (it is False unless fed)."""
+    evaluation. accuracy: scalar, of the sampled child on the batch."""
 
     child: ChildOps
     sample: Sample
     accuracy: tf.Tensor
     controller: ControllerTraining | None
-    training: tf.Tensor
 
 
 def search(settings: Settings, data: Data, log: Log) -> None:
-    """Searches for num_epochs, from the output folder's checkpoint if there is one."""
-    with tf.Graph().as_default():
-        tf.compat.v1.set_random_seed(settings.seed or None)
-        pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)
-        steps = loop.steps_per_epoch(pipeline, settings.batch_size)
-        model, ops = build(settings, pipeline, len(data.classes), steps)
-        loop.log_model(model, log)
-        if settings.num_epochs == 0:
-            return
-        with Session(settings.output_dir, pipeline) as session:
-            run = Run(session, pipeline, log, settings, steps)
-            first = int(session.run(ops.child.global_step)) // steps
-            for epoch in range(first, settings.num_epochs):
-                step = loop.train_epoch(run, ops.child, epoch, {ops.training: True})
-                if (epoch + 1) % settings.controller_train_every == 0:
-                    if ops.controller is not None:
-                        _controller_round(run, ops, epoch + 1)
-                    _show_architectures(run, ops)
-                if (epoch + 1) % settings.eval_every_epochs == 0:
-                    loop.evaluate_epoch(run, ops.child.outputs, step)
-                session.save(step)
+    """Searches for num_epochs."""
+    loop.run_epochs(settings, data, log, build, _after_epoch)
+
+
+def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
+    if epoch % run.settings.controller_train_every == 0:
+        if ops.controller is not None:
+            _controller_round(run, ops, epoch)
+        _show_architectures(run, ops)
+    if epoch % run.settings.eval_every_epochs == 0:
+        loop.evaluate_epoch(run, ops.child.outputs, step)
 
 
 def build(
@@ -82,8 +70,8 @@ def build(
     controller_training = None
     if settings.controller_training:
         controller_training = controller.train(sample, accuracy)
-    child = ChildOps(outputs, train_ops, global_step)
-    return model, SearchOps(child, sample, accuracy, controller_training, training)
+    child = ChildOps(outputs, train_ops, global_step, {training: True})
+    return model, SearchOps(child, sample, accuracy, controller_training)
 
 
 def _make_controller(settings: Settings) -> Controller:

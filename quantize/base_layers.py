@@ -17,21 +17,13 @@ import tensorflow as tf
 
 from quantize.base_ops import scale_gradient
 
-package = "lowbit"
-serializable = keras.saving.register_keras_serializable(package=package)
+serializable = keras.saving.register_keras_serializable(package="lowbit")
 
 
 def fans(shape: Sequence[int], depthwise: bool = False) -> tuple[int, int]:
     """(inputs that one output sums, outputs that one input feeds) of a kernel."""
     window = math.prod(shape[:-2])
-    return (
-        (window, window * shape[-1])
-        if depthwise
-        else (
-            window * shape[-2],
-            window * shape[-1],
-        )
-    )
+    return window * (1 if depthwise else shape[-2]), window * shape[-1]
 
 
 def glorot_scale(shape: Sequence[int], depthwise: bool = False) -> float:
