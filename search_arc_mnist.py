@@ -91,7 +91,7 @@ DEFINE_float(
 DEFINE_float(
     "child_drop_path_keep_prob",
     1.0,
-    "Part of the branches drop path keeps at the end, in a fixed child.",
+    "Drop path acts in a fixed child only; no effect in a search.",
 )
 DEFINE_float("child_l2_reg", 0.0, "Weight of the sum of squared weights in the loss.")
 DEFINE_string(

@@ -97,7 +97,7 @@ DEFINE_float(
 DEFINE_float(
     "child_drop_path_keep_prob",
     1.0,
-    "Part of the branches drop path keeps at the end, in a fixed child.",
+    "Part of the last layer's branches that drop path keeps at the end.",
 )
 DEFINE_float("child_l2_reg", 0.0, "Weight of the sum of squared weights in the loss.")
 DEFINE_string(

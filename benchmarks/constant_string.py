@@ -38,10 +38,11 @@ def main() -> None:
         settings.train_limit,
         settings.eval_limit,
     )
-    numbers = numbers_of(parse_arc(ARC, 5))
+    numbers = numbers_of(parse_arc(ARC, settings.child_num_cells))
     half = len(numbers) // 2
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
-        pipeline = InputPipeline(data, settings.batch_size)
+        tf.compat.v1.set_random_seed(settings.seed or None)
+        pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)
         steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
         _, ops = search.build(settings, pipeline, len(data.classes), steps)
         s.run(tf.compat.v1.global_variables_initializer())

@@ -79,6 +79,11 @@ def create_weight(
     return variable
 
 
+def create_bias(name: str, values: Sequence[float]) -> tf.Variable:
+    """A trainable vector of the current scope that starts at given values."""
+    return create_weight(name, [len(values)], lambda: tf.constant(values, tf.float32))
+
+
 def pieces_of(variable: tf.Variable) -> tuple[Piece, ...]:
     """The logical tensors that the last axis of a variable holds."""
     whole = (Piece(math.prod(variable.shape.as_list()), math.inf),)

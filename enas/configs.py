@@ -10,8 +10,10 @@ from enas.utils import TrainConfig
 
 def child_config(settings: Settings, num_classes: int) -> ChildConfig:
     scheme = make_scheme(settings.child_scheme, settings.child_n_bits)
-    first = "quantize" if scheme.bound is not None else "float"
-    first = settings.child_first_scheme or first
+    if settings.child_first_scheme:
+        first_scheme = make_scheme(settings.child_first_scheme, settings.child_n_bits)
+    else:
+        first_scheme = scheme if scheme.bound is None else make_scheme("quantize", 4)
     return ChildConfig(
         img_size=settings.img_size,
         channels=settings.channel,
@@ -23,7 +25,7 @@ def child_config(settings: Settings, num_classes: int) -> ChildConfig:
             settings.child_pool_layers, settings.child_num_layers
         ),
         scheme=scheme,
-        first_scheme=make_scheme(first, settings.child_n_bits),
+        first_scheme=first_scheme,
         use_aux_heads=settings.child_use_aux_heads,
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,

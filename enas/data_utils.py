@@ -5,9 +5,10 @@ built. Images stay uint8 until they are batched.
 """
 
 import itertools
+import lzma
 import os
 import zipfile
-from collections import defaultdict
+import zlib
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +19,17 @@ from enas.augment import with_augmented_copies
 from enas.errors import InputError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
+# What reading and decoding an image raises where it is damaged.
+_DAMAGE = (
+    ValueError,
+    OSError,
+    RuntimeError,
+    EOFError,
+    cv2.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Split(NamedTuple):
@@ -77,17 +89,24 @@ class Source:
         self.classes = tuple(self.files)
 
     def _list_folder(self) -> dict[str, list[str]]:
-        classes = sorted(
-            entry.name for entry in os.scandir(self.path) if entry.is_dir()
-        )
-        return {
-            name: sorted(
-                os.path.join(self.path, name, file)
-                for file in os.listdir(os.path.join(self.path, name))
-                if file.lower().endswith(EXTENSIONS)
+        try:
+            classes = sorted(
+                entry.name
+                for entry in os.scandir(self.path)
+                if entry.is_dir() and not entry.name.startswith(".")
             )
-            for name in classes
-        }
+            return {
+                name: sorted(
+                    os.path.join(self.path, name, file)
+                    for file in os.listdir(os.path.join(self.path, name))
+                    if _is_image(file)
+                )
+                for name in classes
+            }
+        except OSError as error:
+            raise InputError(
+                f"{self.flag}: cannot read folder {error.filename}: {error.strerror}"
+            ) from None
 
     def _list_zip(self) -> dict[str, list[str]]:
         try:
@@ -97,20 +116,22 @@ class Source:
             raise InputError(
                 f"{self.flag}: {self.path} is no zip file: {error}"
             ) from None
-        found = defaultdict(list)
-        for name in names:
-            folder, _, file = name.rpartition("/")
-            if folder:
-                members = found[folder.rpartition("/")[2]]
-                if file.lower().endswith(EXTENSIONS):
-                    members.append(name)
-        # A folder around all the class folders is not a class.
-        around = {n.split("/")[0] for n in names if n.count("/") > 1}
-        return {
-            name: sorted(found[name])
-            for name in sorted(found)
-            if found[name] or name not in around
+        members = {name: tuple(filter(None, name.split("/"))) for name in names}
+        members = {
+            name: parts
+            for name, parts in members.items()
+            if not any(part.startswith((".", "__MACOSX")) for part in parts)
         }
+        around = _folders_around([p for p in members.values() if _is_image(p[-1])])
+        found: dict[str, list[str]] = {}
+        for name, parts in members.items():
+            inner = parts[len(around) :]
+            if parts[: len(around)] == around and inner:
+                if name.endswith("/") and len(inner) == 1:
+                    found.setdefault(inner[0], [])
+                elif len(inner) == 2 and _is_image(name):
+                    found.setdefault(inner[0], []).append(name)
+        return {name: sorted(found[name]) for name in sorted(found)}
 
     def chosen(self, limit: int) -> list[tuple[str, int]]:
         """(file, label) of every image, or of `limit` taken evenly over the classes."""
@@ -147,12 +168,27 @@ class Source:
                     with open(file, "rb") as stream:
                         content = stream.read()
                 images[position] = decode(content, img_size, channels)
-            except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, cv2.error):
+            except _DAMAGE:
                 where = f"{file} in {self.path}" if archive else file
                 raise InputError(f"{self.flag}: cannot read image {where}") from None
         if archive:
             archive.close()
         return Split(images, labels)
+
+
+def _is_image(name: str) -> bool:
+    file = name.rpartition("/")[2]
+    return file.lower().endswith(EXTENSIONS) and not file.startswith(".")
+
+
+def _folders_around(images: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders that stand around all class folders, from the images' paths."""
+    around = []
+    for names in zip(*(parts[:-2] for parts in images), strict=False):
+        if len(set(names)) > 1:
+            break
+        around.append(names[0])
+    return tuple(around)
 
 
 def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:

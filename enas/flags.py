@@ -88,6 +88,7 @@ _ABOVE_ZERO = (
     "controller_tanh_constant",
     "controller_op_tanh_reduce",
 )
+LARGEST = 2**31 - 1  # of whole numbers
 _FRACTIONS = ("child_keep_prob", "child_drop_path_keep_prob")  # in (0, 1]
 # Flags whose value is a name; the empty string is a default that others imply.
 CHOICES = {
@@ -153,6 +154,8 @@ def check(settings: Settings) -> None:
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{name} is {value}; it is a finite number")
+        if isinstance(value, int) and value > LARGEST:
+            raise UsageError(f"{name} is {value}; it is at most {LARGEST}")
         if name in _AT_LEAST and value < _AT_LEAST[name]:
             raise UsageError(f"{name} is {value}; it is at least {_AT_LEAST[name]}")
         if name in _ABOVE_ZERO and value <= 0:
@@ -172,9 +175,10 @@ def check(settings: Settings) -> None:
         if not settings.fixed_arc.strip():
             raise UsageError('fixed_arc is missing; pass one: -fixed_arc "0 2 1 4 …"')
         try:
-            parse_arc(settings.fixed_arc, settings.child_num_cells)
+            arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
         except ValueError as error:
             raise UsageError(f"fixed_arc: {error}") from None
+        settings.fixed_arc = str(arc)  # on one line, as the log shows it
 
 
 def _check_child(settings: Settings) -> None:

@@ -28,6 +28,8 @@ def parse_pool_layers(text: str, num_layers: int) -> tuple[int, ...]:
         return paper_pool_layers(num_layers)
     words = text.replace(",", " ").split()
     last = num_layers + 1
+    if not words:
+        raise ValueError(f"child_pool_layers is {text!r}, which names no layer")
     for word in words:
         if not (word.isascii() and word.isdigit() and int(word) <= last):
             raise ValueError(

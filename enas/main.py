@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 
+from enas import output_dir
 from enas.errors import InputError, UsageError
 from enas.flags import Settings, help_text, parse
 
@@ -26,19 +27,19 @@ def main(task: str) -> None:
         _run(task, parse(sys.argv))
     except UsageError as error:
         _leave(script, error, 2)
-    except (InputError, FloatingPointError) as error:
+    except (InputError, FloatingPointError, OSError, MemoryError) as error:
         _leave(script, error, 1)
     except KeyboardInterrupt:
         _leave(script, "interrupted", 130)
 
 
 def _leave(script: str, reason, status: int) -> None:
-    print(f"{script}: {reason}", file=sys.stderr)
+    print(f"{script}: {' '.join(str(reason).split())}", file=sys.stderr)
     sys.exit(status)
 
 
 def _run(task: str, settings: Settings) -> None:
-    from enas import output_dir
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from enas.data_utils import open_sources, read_data
     from enas.log import Log, flag_line
 
@@ -46,8 +47,11 @@ def _run(task: str, settings: Settings) -> None:
         settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
     )
     flags = vars(settings)
-    output_dir.prepare(settings.output_dir, settings.reset_output_dir, flags)
-    log = Log(os.path.join(settings.output_dir, output_dir.LOG_FILE))
+    lock, log_path = None, None
+    if settings.num_epochs:
+        lock = output_dir.prepare(settings.output_dir, settings.reset_output_dir, flags)
+        log_path = os.path.join(settings.output_dir, output_dir.LOG_FILE)
+    log = Log(log_path)
     for name, value in flags.items():
         log.line(flag_line(name, value))
     data = read_data(
@@ -62,9 +66,17 @@ def _run(task: str, settings: Settings) -> None:
     # Only now, with flags and data found right, TensorFlow is loaded.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    import tensorflow as tf
+
     if task == "search":
         from enas.search import search as run
     else:
         from enas.train import train as run
-    run(settings, data, log)
-    log.close()
+    try:
+        run(settings, data, log)
+    except tf.errors.OpError as error:
+        raise InputError(error.message.partition("\n")[0]) from error
+    finally:
+        log.close()
+        if lock is not None:
+            lock.release()

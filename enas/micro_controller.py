@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.common_ops import create_weight, lstm
+from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
 from enas.operations import OPERATIONS
 
@@ -30,8 +30,8 @@ class ControllerConfig(NamedTuple):
     tanh_constant: float = 1.10
     op_tanh_reduce: float = 2.5
     temperature: float = 0.0
-    op_bias: tuple[float, ...] = (10.0, 10.0, 0.0, 0.0, 0.0)
-    op_prior: tuple[float, ...] = (0.25, 0.25, -0.25, -0.25, -0.25)
+    op_bias: tuple[float, ...] = tuple(op.start_bias for op in OPERATIONS)
+    op_prior: tuple[float, ...] = tuple(op.prior for op in OPERATIONS)
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
     lr: float = 0.0035
@@ -71,25 +71,22 @@ class MicroController(Controller):
 
     def _create_weights(self) -> _Weights:
         units, ops = self.config.lstm_size, len(OPERATIONS)
+        op_bias = create_bias("op_bias", self.config.op_bias)
         shapes = {
             "start": [1, units],
             "w_lstm": [2 * units, 4 * units],
             "op_embedding": [ops, units],
             "op_w": [units, ops],
-            "op_bias": [ops],
             "anchor_w": [units, units],
             "query_w": [units, units],
             "attention_v": [units, 1],
         }
 
-        def initial(name, shape):
-            if name == "op_bias":
-                return lambda: tf.constant(self.config.op_bias, tf.float32)
+        def initial(shape):
             return lambda: tf.random.uniform(shape, -WEIGHT_RANGE, WEIGHT_RANGE)
 
-        return _Weights(
-            **{n: create_weight(n, s, initial(n, s)) for n, s in shapes.items()}
-        )
+        weights = {n: create_weight(n, s, initial(s)) for n, s in shapes.items()}
+        return _Weights(op_bias=op_bias, **weights)
 
     def sample(self) -> Sample:
         units = self.config.lstm_size

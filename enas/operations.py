@@ -71,12 +71,16 @@ class Operation(NamedTuple):
     build: (context, x, weights, stride) to its output, [N, H/stride, W/stride, F];
       `context` is the child's `common_ops.Context`.
     drop_path: whether drop path applies to it.
+    start_bias: where the controller's learned bias for it starts.
+    prior: a fixed addition to its logit in the normal cell.
     """
 
     name: str
     weights: Callable[[int, int], Specs]
     build: Callable
     drop_path: bool = True
+    start_bias: float = 0.0
+    prior: float = -0.25
 
 
 def _separable(kernel_size: int) -> Operation:
@@ -89,6 +93,8 @@ def _separable(kernel_size: int) -> Operation:
         f"separable conv {kernel_size}×{kernel_size}",
         lambda filters, stride: separable_specs(kernel_size, filters),
         build,
+        start_bias=10.0,
+        prior=0.25,
     )
 
 

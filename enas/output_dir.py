@@ -1,40 +1,101 @@
-"""The folder that a run writes into. Nothing in it is ever deleted."""
+"""The folder that a run writes into: whose it is, and what is kept of an earlier run.
+
+Nothing that an earlier run left is deleted or written over: a fresh run moves it aside.
+"""
 
 import json
 import os
 import sys
 
-from enas.errors import InputError
+from filelock import FileLock, Timeout
+
+from enas.errors import InputError, UsageError
 
 FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
 LOG_FILE = "log.txt"
+LOCK_FILE = "lock"  # held while a run works in the folder
+# Flags that shape the graph: a checkpoint fits only a run that has them alike.
+SHAPING = (
+    "fixed_arc",
+    "channel",
+    "img_size",
+    "child_scheme",
+    "child_first_scheme",
+    "child_n_bits",
+    "child_optim_algo",
+    "child_num_layers",
+    "child_num_cells",
+    "child_out_filters",
+    "child_pool_layers",
+    "child_use_aux_heads",
+    "controller_training",
+)
 
 
-def prepare(output_dir: str, reset: bool, flags: dict) -> None:
+def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
     """Makes the folder, and keeps the flags as given in it.
 
     A folder of an earlier run is continued, or, where `reset`, moved aside to
     `output_dir.1`, `output_dir.2` …
 
+    Returns:
+      The folder's lock, held; keep it as long as the run goes on.
+
     Raises:
-      InputError: the folder holds other things, or cannot be written to.
+      InputError: the folder holds other things, is in use, or cannot be written to.
+      UsageError: a run cannot be continued with these flags.
     """
     path = os.path.normpath(output_dir)
     try:
-        if os.path.isdir(path) and os.listdir(path):
+        if os.path.isdir(path) and set(os.listdir(path)) - {LOCK_FILE}:
             if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
                 raise InputError(
                     f"output_dir: {path} holds files that are not of an earlier run; "
                     f"name another folder"
                 )
+            lock = _lock(path)
             if reset:
+                lock.release()
                 _move_aside(path)
+            else:
+                _check_flags(path, flags)
+                return lock
         os.makedirs(path, exist_ok=True)
+        lock = _lock(path)
         with open(os.path.join(path, FLAGS_FILE), "w", encoding="utf-8") as stream:
             json.dump(flags, stream, indent=2)
             stream.write("\n")
     except OSError as error:
         raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
+    return lock
+
+
+def _lock(path: str) -> FileLock:
+    lock = FileLock(os.path.join(path, LOCK_FILE))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"output_dir: another run is at work in {path}; name another folder"
+        ) from None
+    return lock
+
+
+def _check_flags(path: str, flags: dict) -> None:
+    try:
+        with open(os.path.join(path, FLAGS_FILE), encoding="utf-8") as stream:
+            earlier = json.load(stream)
+    except ValueError:
+        raise InputError(f"output_dir: {FLAGS_FILE} in {path} is damaged") from None
+    changed = [
+        f"{name} (was {earlier.get(name)!r})"
+        for name in SHAPING
+        if earlier.get(name) != flags.get(name)
+    ]
+    if changed:
+        raise UsageError(
+            f"the run in {path} cannot be continued with another {', '.join(changed)}"
+        )
 
 
 def _move_aside(path: str) -> None:

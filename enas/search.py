@@ -35,11 +35,12 @@ def search(settings: Settings, data: Data, log: Log) -> None:
 
 
 def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
-    if epoch % run.settings.controller_train_every == 0:
+    is_last = epoch == run.settings.num_epochs
+    if epoch % run.settings.controller_train_every == 0 or is_last:
         if ops.controller is not None:
             _controller_round(run, ops, epoch)
         _show_architectures(run, ops)
-    if epoch % run.settings.eval_every_epochs == 0:
+    if epoch % run.settings.eval_every_epochs == 0 or is_last:
         loop.evaluate_epoch(run, ops.child.outputs, step)
 
 

@@ -156,9 +156,10 @@ def _add_decay(gradient, variable: tf.Variable, l2_reg: float):
 
 def _clip_pieces(gradient, variable: tf.Variable, bound: float):
     """Clips the norm of each logical tensor, whatever variable it is packed in."""
-    sizes = [piece.size for piece in pieces_of(variable)]
     if not isinstance(gradient, tf.IndexedSlices):
+        (_,) = pieces_of(variable)  # several stand in a bank only
         return tf.clip_by_norm(gradient, bound)
+    sizes = [piece.size for piece in pieces_of(variable)]
     parts = tf.split(gradient.values, sizes, axis=1)  # [n, size] each
     values = tf.concat([tf.clip_by_norm(part, bound, axes=1) for part in parts], axis=1)
     return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
@@ -170,7 +171,7 @@ def _keep_in_bounds(gradient, variable: tf.Variable) -> tf.Operation | None:
     if all(math.isinf(piece.bound) for piece in pieces):
         return None
     if not isinstance(gradient, tf.IndexedSlices):
-        bound = pieces[0].bound
+        ((_, bound),) = pieces
         return variable.assign(tf.clip_by_value(variable, -bound, bound)).op
     bounds = np.concatenate([np.full(p.size, p.bound, np.float32) for p in pieces])
     rows = tf.gather(variable, gradient.indices)  # [n, P]

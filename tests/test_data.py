@@ -56,7 +56,7 @@ def test_classes_are_sorted_by_name(folder):
     assert split.images.dtype == np.uint8 and split.labels.dtype == np.int32
 
 
-@pytest.mark.parametrize("prefix", ["", "train/"])
+@pytest.mark.parametrize("prefix", ["", "train/", "my/images/"])
 def test_a_zip_reads_like_its_folder(folder, prefix):
     path = zipped(folder, prefix)
     expected = Source(str(folder), "flag").read(8, 1)
@@ -65,6 +65,21 @@ def test_a_zip_reads_like_its_folder(folder, prefix):
         assert source.classes == ("a", "b", "c")
         for actual, wanted in zip(source.read(8, 1), expected, strict=True):
             np.testing.assert_array_equal(actual, wanted)
+
+
+def test_what_else_a_zip_holds_is_passed_over(folder):
+    path = zipped(folder, "my/")
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in ("__MACOSX/my/a/._0.png", "my/a/._0.png", "my/a/.thumbs/0.png"):
+            archive.writestr(name, b"no image")
+        archive.writestr("my/a/deeper/0.png", picture(99))
+        archive.writestr("my/", b"")
+    source = Source(str(path), "flag")
+    assert {n: len(files) for n, files in source.files.items()} == {
+        "a": 4,
+        "b": 3,
+        "c": 1,
+    }
 
 
 def test_limit_takes_evenly_from_the_classes(folder):
@@ -98,6 +113,9 @@ def test_an_unreadable_image_is_named(folder):
         Source(str(folder), "flag").read(8, 1)
     with pytest.raises(InputError, match=r"b/1\.png in .*set2\.zip"):
         Source(str(zipped(folder)), "flag").read(8, 1)
+    damaged = zlib_damaged(folder)
+    with pytest.raises(InputError, match=r"flag: cannot read image b/0\.png"):
+        Source(str(damaged), "flag").read(8, 1)
     (folder / "b" / "1.png").write_bytes(b"")
     with pytest.raises(InputError, match="cannot read"):
         Source(str(folder), "flag").read(8, 1)
@@ -158,6 +176,18 @@ def test_augmented_copies_follow_their_labels_and_their_seed():
     assert (copies != other).any()
     changed = [(augmented(images[0], rng) != images[0]).any() for _ in range(200)]
     assert 0.85 < np.mean(changed) < 1.0  # 1 - (1/2)^4 for a gray image
+
+
+def zlib_damaged(folder):
+    """A compressed zip of one readable header and a damaged body for each image."""
+    path = folder.parent / "damaged.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b/0.png", bytes(5000))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"b/0.png") + len("b/0.png")
+    content[start : start + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    return path
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import tensorflow as tf
 from enas import common_ops
 from enas.arc import arc_from_numbers, parse_arc, random_arc
 from enas.common_ops import Context
+from enas.configs import child_config
 from enas.fixed_child import FixedChild
+from enas.flags import Settings
 from enas.layer_plan import default_pool_layers
 from enas.models import LOSSES, Model
 from enas.schemes import make_scheme
@@ -201,3 +203,43 @@ def test_strings_of_older_codes_build(graph):
             FixedChild(config, parse_arc(text, 5), tf.constant(0.0)).build(
                 *images_and_labels(config), True
             )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first_scheme", "n_bits", "expected"),
+    [
+        ("ternarize", "", 4, ("ternarize", "quantize", 8)),
+        ("quantize", "", 2, ("quantize", "quantize", 8)),
+        ("quantize", "quantize", 2, ("quantize", "quantize", 2)),
+        ("float", "", 4, ("float", "float", None)),
+        ("binarize", "float", 4, ("binarize", "float", None)),
+    ],
+)
+def test_the_first_scheme_is_four_bits_unless_named(
+    scheme, first_scheme, n_bits, expected
+):
+    settings = Settings(
+        child_scheme=scheme,
+        child_first_scheme=first_scheme,
+        child_n_bits=n_bits,
+        child_num_layers=6,
+        child_pool_layers="",
+        **dict.fromkeys(
+            [
+                "img_size",
+                "channel",
+                "child_num_cells",
+                "child_out_filters",
+                "child_loss",
+            ]
+        ),
+        **dict.fromkeys(
+            ["child_use_aux_heads", "child_keep_prob", "child_drop_path_keep_prob"]
+        ),
+    )
+    config = child_config(settings, 10)
+    name, first, m = expected
+    assert (config.scheme.name, config.first_scheme.name) == (name, first)
+    if m:
+        step = config.first_scheme.quantize(tf.constant([1.0 / m, 0.49 / m]))
+        np.testing.assert_allclose(step, [1.0 / m, 0.0])

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from enas.flags import REFUSED
+from enas.output_dir import prepare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
@@ -97,10 +98,24 @@ def test_a_search_and_its_continuation(tmp_path):
     assert [int(step[1]) for step in steps if step] == [25, 30]
     assert count(lines, "ctrl_step = 4") == 1
 
-    # A fresh run moves the earlier one aside.
-    succeed("search_arc_mnist.py", *flags, "--num_epochs=0")
-    assert os.path.exists(os.path.join(out + ".1", "model.ckpt-30.index"))
-    assert not os.path.exists(os.path.join(out, "checkpoint"))
+    changed = ("--reset_output_dir=False", "--child_out_filters=6")
+    message = r"cannot be continued with another child_out_filters \(was 4\)"
+    fail(2, message, "search_arc_mnist.py", *flags, *changed)
+
+
+def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):
+    out = str(tmp_path / "out")
+    prepare(out, True, {"seed": 1}).release()
+    (tmp_path / "out" / "model.ckpt-1.index").write_text("precious")
+    lock = prepare(out, True, {"seed": 2})
+    assert (tmp_path / "out.1" / "model.ckpt-1.index").read_text() == "precious"
+    with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
+        assert json.load(stream) == {"seed": 2}
+    flags = (*SMALL, f"--output_dir={out}")
+    fail(1, "another run is at work", "search_arc_mnist.py", *flags)
+    lock.release()
+    prepare(out, True, {"seed": 3}).release()
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.1", "out.2"]
 
 
 def test_random_search(tmp_path):
@@ -138,6 +153,7 @@ def test_zero_epochs_print_the_model_and_stop(tmp_path):
     flags = ("--num_epochs=0", "--train_limit=10", "--eval_limit=10")
     out = f"--output_dir={tmp_path / 'out'}"
     lines = succeed("train_arc_mnist.py", f"-fixed_arc={ARC}", *flags, out)
+    assert not os.listdir(tmp_path)
     assert count(lines, "Layer") == 8
     assert lines[-2].startswith("Model has") and lines[-1].startswith("Aux head uses")
 
@@ -178,6 +194,9 @@ def fail(status, message, script, *flags):
         ("batch_size is 0; it is at least 1", ("--batch_size=0",)),
         ("child_lr_max is nan", ("--child_lr_max=nan",)),
         ("child_pool_layers has 'x'", ("--child_pool_layers=x",)),
+        ("child_pool_layers is ',', which", ("--child_pool_layers=,",)),
+        ("batch_size is 99999999999; it is at most", ("--batch_size=99999999999",)),
+        ("batch_size.*a b", ("--batch_size=a\nb",)),
         ("child_pool_layers names a layer twice", ("--child_pool_layers=1 1",)),
         ("child_use_aux_heads needs a layer after .* 7", ("--child_pool_layers=7",)),
         ("batch_size.*'many'", ("--batch_size=many",)),
