@@ -68,7 +68,7 @@ case "${1:-}" in
         install requirements.txt requirements-test.txt
         enas_env/bin/python -m ruff check .
         enas_env/bin/python -m ruff format --check .
-        exec enas_env/bin/python -m pytest -q
+        exec enas_env/bin/python -m pytest -q -n auto
         ;;
     *)
         echo "usage: ./setup.sh [search | test]" >&2

@@ -6,8 +6,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 
 from enas.session import session_config
+
+settings.register_profile("no deadline", deadline=None)  # machines are shared and noisy
+settings.load_profile("no deadline")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -83,19 +83,16 @@ def within_one(x):
 
 
 @given(arrays)
-@settings(deadline=None)
 def test_binary_activation(x):
     check(binary_tanh, x, np_binary, within_one)
 
 
 @given(arrays)
-@settings(deadline=None)
 def test_ternary_activation(x):
     check(ternary_tanh, x, np_ternary, within_one)
 
 
 @given(arrays, st.integers(2, 8))
-@settings(deadline=None)
 def test_n_bit_activation(x, n):
     check(
         lambda x: quantized_tanh(x, n),
@@ -106,7 +103,6 @@ def test_n_bit_activation(x, n):
 
 
 @given(arrays, st.integers(2, 8))
-@settings(deadline=None)
 def test_n_bit_relu(x, n):
     top = 1 - 2.0 ** (1 - n)
     check(
@@ -122,7 +118,6 @@ scales = st.sampled_from([0.25, 0.5, 1.0, 2.0])
 
 
 @given(arrays, scales)
-@settings(deadline=None)
 def test_binary_weights(w, H):
     check(
         lambda w: binarize(w, H),
@@ -133,13 +128,11 @@ def test_binary_weights(w, H):
 
 
 @given(arrays, scales)
-@settings(deadline=None)
 def test_ternary_weights(w, H):
     check(lambda w: ternarize(w, H), w, lambda w: H * np_ternary(w / H), np.ones_like)
 
 
 @given(arrays, scales, st.integers(2, 8))
-@settings(deadline=None)
 def test_n_bit_weights(w, H, n):
     check(
         lambda w: quantize(w, n, H),
@@ -150,7 +143,6 @@ def test_n_bit_weights(w, H, n):
 
 
 @given(arrays)
-@settings(deadline=None)
 def test_quantizing_twice_changes_nothing(x):
     for function in (binarize, quantize):
         once = function(tf.constant(x))
