@@ -64,7 +64,7 @@ DEFINE_string("child_scheme", "ternarize", "binarize, ternarize, quantize or flo
 DEFINE_string(
     "child_first_scheme",
     "",
-    "Scheme of stem and layer 0; empty: quantize, or float for float.",
+    "Scheme of stem and layer 0; empty: 4-bit, or float for a float child.",
 )
 DEFINE_integer(
     "child_n_bits", 4, "Bits of weights and activations where the scheme is quantize."
