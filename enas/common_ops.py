@@ -74,8 +74,8 @@ def create_weight(
     variable = tf.compat.v1.get_variable(
         name, shape, tf.float32, initializer=lambda *_, **__: initial()
     )
-    pieces = tuple(pieces) or (Piece(math.prod(shape), math.inf),)
-    _all_pieces().setdefault(variable.ref(), pieces)
+    if pieces:
+        _all_pieces()[variable.ref()] = tuple(pieces)
     return variable
 
 

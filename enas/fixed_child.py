@@ -22,15 +22,12 @@ class FixedChild(Model):
       arc: its cells.
       progress: float32 scalar, the part of training that is done, which schedules drop
         path (arXiv:1605.07648, and 1707.07012 for the schedule).
-
-    `updates` holds, after `build(..., training=True)`, the ops that move the averages
-    of batch norm; run them with each training step."""
+    """
 
     def __init__(self, config: ChildConfig, arc: Arc, progress: tf.Tensor):
         super().__init__(config)
         self.arc = arc
         self.progress = progress
-        self.updates: list[tf.Operation] = []
         self._moving: dict = {}  # scale variable to its moving (mean, variance)
 
     def _layers(self, stem):
@@ -126,7 +123,8 @@ class FixedChild(Model):
         return weights
 
     def _norm(self, x, scale, offset):
-        """Batch norm: of the batch in training, else by the moving averages."""
+        """Batch norm: of the batch in training, whose `updates` then move the
+        averages; else by those averages."""
         moving = self._moving[scale.ref()]
         fused = tf.compat.v1.nn.fused_batch_norm
         if not self._training:

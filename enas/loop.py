@@ -7,13 +7,14 @@ from typing import NamedTuple
 import tensorflow as tf
 from tqdm import tqdm
 
+from enas import configs
 from enas.data_utils import Data
 from enas.flags import Settings
 from enas.input_pipeline import InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
 from enas.session import Session
-from enas.utils import TrainOps
+from enas.utils import TrainOps, get_train_ops
 
 
 class Run(NamedTuple):
@@ -37,6 +38,32 @@ class ChildOps(NamedTuple):
     train: TrainOps
     global_step: tf.Variable
     feed: dict
+
+
+def make_child_ops(
+    settings: Settings,
+    model: Model,
+    outputs: Outputs,
+    global_step: tf.Variable,
+    steps_per_epoch: int,
+    feed: dict,
+) -> ChildOps:
+    """The ops that train a model, from its outputs in training."""
+    train = get_train_ops(
+        outputs.total_loss,
+        model.variables(),
+        configs.train_config(settings),
+        global_step,
+        steps_per_epoch,
+        settings.num_epochs,
+    )
+    step = tf.group(train.train, *model.updates)
+    return ChildOps(outputs, train._replace(train=step), global_step, feed)
+
+
+def is_due(settings: Settings, epoch: int, every: int) -> bool:
+    """Whether what happens after each so-many-th epoch happens now; the last counts."""
+    return epoch % every == 0 or epoch == settings.num_epochs
 
 
 def run_epochs(

@@ -89,7 +89,10 @@ LOSSES = {"cross_entropy": cross_entropy, "squared_hinge": squared_hinge}
 
 
 class Model:
-    """Base of both children: all weights live in the variable scope `child`."""
+    """Base of both children: all weights live in the variable scope `child`.
+
+    `updates` holds, after a build for training, the ops to run with each training step.
+    """
 
     scope = "child"
 
@@ -99,6 +102,7 @@ class Model:
         if config.use_aux_heads:
             self.aux_layer = aux_layer(config.pool_layers, config.num_layers)
         self.layer_shapes: list[LayerShape] = []
+        self.updates: list[tf.Operation] = []
         self._training = False
 
     def build(self, images: tf.Tensor, labels: tf.Tensor, training) -> Outputs:

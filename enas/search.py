@@ -14,7 +14,6 @@ from enas.log import Log, architecture_lines, controller_line
 from enas.loop import ChildOps, Run
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
-from enas.utils import get_train_ops
 
 SHOWN_ARCHITECTURES = 10
 
@@ -35,12 +34,12 @@ def search(settings: Settings, data: Data, log: Log) -> None:
 
 
 def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
-    is_last = epoch == run.settings.num_epochs
-    if epoch % run.settings.controller_train_every == 0 or is_last:
+    settings = run.settings
+    if loop.is_due(settings, epoch, settings.controller_train_every):
         if ops.controller is not None:
             _controller_round(run, ops, epoch)
         _show_architectures(run, ops)
-    if epoch % run.settings.eval_every_epochs == 0 or is_last:
+    if loop.is_due(settings, epoch, settings.eval_every_epochs):
         loop.evaluate_epoch(run, ops.child.outputs, step)
 
 
@@ -60,18 +59,12 @@ def build(
     outputs = model.build(pipeline.images, pipeline.labels, training)
     batch = tf.shape(pipeline.labels)[0]
     accuracy = tf.cast(outputs.correct, tf.float32) / tf.cast(batch, tf.float32)
-    train_ops = get_train_ops(
-        outputs.total_loss,
-        model.variables(),
-        configs.train_config(settings),
-        global_step,
-        steps_per_epoch,
-        settings.num_epochs,
+    child = loop.make_child_ops(
+        settings, model, outputs, global_step, steps_per_epoch, {training: True}
     )
     controller_training = None
     if settings.controller_training:
         controller_training = controller.train(sample, accuracy)
-    child = ChildOps(outputs, train_ops, global_step, {training: True})
     return model, SearchOps(child, sample, accuracy, controller_training)
 
 

@@ -13,7 +13,6 @@ from enas.input_pipeline import InputPipeline
 from enas.log import Log
 from enas.loop import ChildOps, Run
 from enas.models import Outputs
-from enas.utils import get_train_ops
 
 
 class TrainingOps(NamedTuple):
@@ -29,8 +28,7 @@ def train(settings: Settings, data: Data, log: Log) -> None:
 
 
 def _after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
-    is_last = epoch == run.settings.num_epochs
-    if epoch % run.settings.eval_every_epochs == 0 or is_last:
+    if loop.is_due(run.settings, epoch, run.settings.eval_every_epochs):
         loop.evaluate_epoch(run, ops.evaluated, step)
 
 
@@ -47,15 +45,8 @@ def build(
         progress,
     )
     outputs = model.build(pipeline.images, pipeline.labels, training=True)
-    train_ops = get_train_ops(
-        outputs.total_loss,
-        model.variables(),
-        configs.train_config(settings),
-        global_step,
-        steps_per_epoch,
-        settings.num_epochs,
+    child = loop.make_child_ops(
+        settings, model, outputs, global_step, steps_per_epoch, {}
     )
-    step_op = tf.group(train_ops.train, *model.updates)
-    child = ChildOps(outputs, train_ops._replace(train=step_op), global_step, {})
     evaluated = model.build(pipeline.images, pipeline.labels, training=False)
     return model, TrainingOps(child, evaluated)
