@@ -15,29 +15,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-import search_arc_mnist  # noqa: F401  defines the flags
 from enas import search
 from enas.arc import numbers_of, parse_arc
-from enas.data_utils import open_sources, read_data
+from enas.datasets import open_data
 from enas.flags import parse
 from enas.input_pipeline import InputPipeline
 from enas.session import session_config
+from search_arc_mnist import CONSTANTS
 
 ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
 WINDOW = 50
 
 
 def main() -> None:
-    settings = parse([*sys.argv, "--num_epochs=1"])
-    paths = settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
-    data = read_data(
-        open_sources(*paths),
-        settings.img_size,
-        settings.channel,
-        settings.n_aug_img,
-        settings.train_limit,
-        settings.eval_limit,
-    )
+    settings = parse([*sys.argv, "--num_epochs=1"], CONSTANTS)
+    data = open_data(settings)()
     numbers = numbers_of(parse_arc(ARC, settings.child_num_cells))
     half = len(numbers) // 2
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:

@@ -1,5 +1,8 @@
 """From the scripts' settings to the configurations of child and controller."""
 
+import tensorflow as tf
+
+from enas.batch_augment import BatchAugmentation
 from enas.flags import Settings
 from enas.layer_plan import parse_pool_layers
 from enas.micro_controller import ControllerConfig
@@ -8,15 +11,18 @@ from enas.schemes import make_scheme
 from enas.utils import TrainConfig
 
 
-def child_config(settings: Settings, num_classes: int) -> ChildConfig:
+def child_config(
+    settings: Settings, images: tf.Tensor, num_classes: int
+) -> ChildConfig:
+    """The child that the flags describe, for images [N, H, W, C]."""
     scheme = make_scheme(settings.child_scheme, settings.child_n_bits)
     if settings.child_first_scheme:
         first_scheme = make_scheme(settings.child_first_scheme, settings.child_n_bits)
     else:
         first_scheme = scheme if scheme.bound is None else make_scheme("quantize", 4)
     return ChildConfig(
-        img_size=settings.img_size,
-        channels=settings.channel,
+        img_size=images.shape[1],
+        channels=images.shape[3],
         num_classes=num_classes,
         num_layers=settings.child_num_layers,
         num_cells=settings.child_num_cells,
@@ -31,6 +37,14 @@ def child_config(settings: Settings, num_classes: int) -> ChildConfig:
         drop_path_keep_prob=settings.child_drop_path_keep_prob,
         loss=settings.child_loss,
     )
+
+
+def batch_augmentation(settings: Settings) -> BatchAugmentation | None:
+    """What happens to training images as they are batched; None where nothing does."""
+    augmentation = BatchAugmentation(
+        settings.crop_padding, settings.random_flip, settings.child_cutout_size
+    )
+    return augmentation if any(augmentation) else None
 
 
 def train_config(settings: Settings) -> TrainConfig:

@@ -4,7 +4,6 @@ Nothing here imports TensorFlow: what is wrong with the data is said before a gr
 built. Images stay uint8 until they are batched.
 """
 
-import itertools
 import lzma
 import os
 import zipfile
@@ -135,14 +134,13 @@ class Source:
 
     def chosen(self, limit: int) -> list[tuple[str, int]]:
         """(file, label) of every image, or of `limit` taken evenly over the classes."""
-        columns = [
-            [(file, label) for file in files]
+        items = [
+            (file, label)
             for label, files in enumerate(self.files.values())
+            for file in files
         ]
-        if not limit:
-            return list(itertools.chain(*columns))
-        rounds = itertools.chain(*itertools.zip_longest(*columns))
-        return list(itertools.islice((item for item in rounds if item), limit))
+        labels = np.array([label for _, label in items])
+        return [items[position] for position in even_choice(labels, limit)]
 
     def read(self, img_size: int, channels: int, limit: int = 0) -> Split:
         """Decodes the images.
@@ -174,6 +172,31 @@ class Source:
         if archive:
             archive.close()
         return Split(images, labels)
+
+
+def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
+    """Positions of the first of each class, then of the second of each, and so on.
+
+    Args:
+      labels: int [N].
+      limit: how many; 0 for all N, in their order.
+
+    Returns:
+      int [min(limit, N)], or [N].
+    """
+    if not limit:
+        return np.arange(len(labels))
+    rank = np.empty(len(labels), int)  # within the class
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        rank[of_class] = np.arange(len(of_class))
+    return np.lexsort((labels, rank))[:limit]
+
+
+def evenly(split: Split, limit: int) -> Split:
+    """A split cut down to `limit` images, evenly over the classes; 0 keeps all."""
+    chosen = even_choice(split.labels, limit)
+    return Split(split.images[chosen], split.labels[chosen]) if limit else split
 
 
 def _is_image(name: str) -> bool:

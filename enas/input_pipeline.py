@@ -9,6 +9,7 @@ Layout: N images of a split, n of a batch, H W height and width, C channels.
 import numpy as np
 import tensorflow as tf
 
+from enas.batch_augment import BatchAugmentation
 from enas.data_utils import Data, Split
 
 EVAL_BATCH = 100
@@ -22,11 +23,20 @@ class InputPipeline:
     images a batch, the last part included, and start again. A session run reads the
     stream whose `feed` it is given.
 
+    Args:
+      augmentation: what happens to training images, and to no others.
+
     Attributes:
       images: float32 [n, H, W, C]. labels: int32 [n].
     """
 
-    def __init__(self, data: Data, batch_size: int, seed: int | None = None):
+    def __init__(
+        self,
+        data: Data,
+        batch_size: int,
+        seed: int | None = None,
+        augmentation: BatchAugmentation | None = None,
+    ):
         self._data = data
         self._feeds: dict[tf.Tensor, np.ndarray] = {}
         self._handles: dict[str, str] = {}
@@ -35,13 +45,19 @@ class InputPipeline:
             splits["valid"] = data.valid
         self.num_examples = {name: len(split.labels) for name, split in splits.items()}
         arrays = {name: self._placeholders(split) for name, split in splits.items()}
-        datasets = {"train": self._shuffled(arrays["train"], batch_size, seed)}
+        train = self._shuffled(arrays["train"], batch_size, seed)
+        if augmentation is not None:
+            seeds = tf.data.Dataset.random(seed).batch(2)
+            train = tf.data.Dataset.zip(train, seeds).map(
+                lambda batch, seed: (augmentation.apply(batch[0], seed), batch[1])
+            )
+        datasets = {"train": train}
         if "valid" in arrays:
             datasets["reward"] = self._shuffled(arrays["valid"], batch_size, seed)
             datasets["valid"] = self._in_order(arrays["valid"])
         datasets["test"] = self._in_order(arrays["test"])
         self._iterators = {
-            name: tf.compat.v1.data.make_initializable_iterator(dataset)
+            name: tf.compat.v1.data.make_initializable_iterator(dataset.prefetch(2))
             for name, dataset in datasets.items()
         }
         self._string_handles = {
@@ -94,4 +110,4 @@ class InputPipeline:
             images, labels = (tf.gather(array, numbers) for array in arrays)
             return (tf.cast(images, tf.float32) / 255.0 - mean) / std, labels
 
-        return batches.map(read).prefetch(2)
+        return batches.map(read)

@@ -80,7 +80,9 @@ def run_epochs(
     with tf.Graph().as_default():
         seed = settings.seed or None
         tf.compat.v1.set_random_seed(seed)
-        pipeline = InputPipeline(data, settings.batch_size, seed)
+        pipeline = InputPipeline(
+            data, settings.batch_size, seed, configs.batch_augmentation(settings)
+        )
         steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
         model, ops = build(settings, pipeline, len(data.classes), steps)
         _log_model(model, log)

@@ -13,18 +13,19 @@ from enas.errors import InputError, UsageError
 from enas.flags import Settings, help_text, parse
 
 
-def main(task: str) -> None:
-    """Runs a script on the flags it has defined.
+def main(task: str, constants: dict) -> None:
+    """Runs a script.
 
     Args:
       task: 'search' or 'train'.
+      constants: the script's flags with their defaults.
     """
     script = os.path.basename(sys.argv[0])
     if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
-        print(f"usage: python {script} [--flag=value …]\n{help_text()}")
+        print(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
         return
     try:
-        _run(task, parse(sys.argv))
+        _run(task, parse(sys.argv, constants))
     except UsageError as error:
         _leave(script, error, 2)
     except (InputError, FloatingPointError, OSError, MemoryError) as error:
@@ -40,12 +41,10 @@ def _leave(script: str, reason, status: int) -> None:
 
 def _run(task: str, settings: Settings) -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    from enas.data_utils import open_sources, read_data
+    from enas.datasets import open_data
     from enas.log import Log, flag_line
 
-    sources = open_sources(
-        settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
-    )
+    read_data = open_data(settings)
     flags = vars(settings)
     lock, log_path = None, None
     if settings.num_epochs:
@@ -54,15 +53,7 @@ def _run(task: str, settings: Settings) -> None:
     log = Log(log_path)
     for name, value in flags.items():
         log.line(flag_line(name, value))
-    data = read_data(
-        sources,
-        settings.img_size,
-        settings.channel,
-        settings.n_aug_img,
-        settings.train_limit,
-        settings.eval_limit,
-        settings.seed or None,
-    )
+    data = read_data()
     # Only now, with flags and data found right, TensorFlow is loaded.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

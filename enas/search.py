@@ -52,7 +52,7 @@ def build(
     controller = _make_controller(settings)
     sample = controller.sample()
     model = MicroChild(
-        configs.child_config(settings, num_classes),
+        configs.child_config(settings, pipeline.images, num_classes),
         sample.normal_arc,
         sample.reduce_arc,
     )

@@ -40,7 +40,7 @@ def build(
     total_steps = max(1, settings.num_epochs * steps_per_epoch)
     progress = tf.cast(global_step + 1, tf.float32) / float(total_steps)
     model = FixedChild(
-        configs.child_config(settings, num_classes),
+        configs.child_config(settings, pipeline.images, num_classes),
         parse_arc(settings.fixed_arc, settings.child_num_cells),
         progress,
     )

@@ -16,6 +16,7 @@ from enas.layer_plan import default_pool_layers
 from enas.models import LOSSES, Model
 from enas.schemes import make_scheme
 from enas.utils import TrainConfig, get_train_ops
+from search_arc_mnist import CONSTANTS
 from tests.children import SCHEME_NAMES, images_and_labels, tiny_config
 from tests.test_arc import README_STRINGS
 
@@ -218,26 +219,14 @@ def test_strings_of_older_codes_build(graph):
 def test_the_first_scheme_is_four_bits_unless_named(
     scheme, first_scheme, n_bits, expected
 ):
-    settings = Settings(
-        child_scheme=scheme,
-        child_first_scheme=first_scheme,
-        child_n_bits=n_bits,
-        child_num_layers=6,
-        child_pool_layers="",
-        **dict.fromkeys(
-            [
-                "img_size",
-                "channel",
-                "child_num_cells",
-                "child_out_filters",
-                "child_loss",
-            ]
-        ),
-        **dict.fromkeys(
-            ["child_use_aux_heads", "child_keep_prob", "child_drop_path_keep_prob"]
-        ),
-    )
-    config = child_config(settings, 10)
+    changes = {
+        "child_scheme": scheme,
+        "child_first_scheme": first_scheme,
+        "child_n_bits": n_bits,
+    }
+    settings = Settings(**(CONSTANTS | changes))
+    config = child_config(settings, tf.zeros([1, 32, 32, 1]), 10)
+    assert (config.img_size, config.channels) == (32, 1)
     name, first, m = expected
     assert (config.scheme.name, config.first_scheme.name) == (name, first)
     if m:

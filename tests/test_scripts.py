@@ -1,16 +1,23 @@
-"""The scripts from end to end, as a person runs them, on real MNIST images."""
+"""The scripts from end to end, as a person runs them, on real MNIST images.
 
+The CIFAR-10 scripts read MNIST's digits too, in colour and laid out as CIFAR-10 is."""
+
+import importlib
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from enas.flags import REFUSED
+from enas.data_utils import Source
+from enas.flag_table import FLAGS, REFUSED
 from enas.output_dir import prepare
+from tests.cifar_files import write_folder
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
@@ -25,6 +32,7 @@ SMALL = (
     "--batch_size=20",
     "--log_every=5",
 )
+SMALL_CIFAR = tuple(flag for flag in SMALL if not flag.startswith("--img_size"))
 SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
 LINES = "\n".join(
     [
@@ -149,6 +157,64 @@ def test_a_training(flag, tmp_path):
     assert count(lines, "Aux head uses") == 1
 
 
+@pytest.fixture
+def cifar_path(tmp_path):
+    """A folder of digits in red, green and blue, laid out as CIFAR-10."""
+    source = Source(os.path.join(ROOT, "data", "mnist", "train"), "flag")
+    images, labels = source.read(32, 3, 300)
+    rng = np.random.default_rng(0)
+    tinted = images * rng.random((len(images), 1, 1, 3))
+    rows = tinted.astype(np.uint8).transpose(0, 3, 1, 2).reshape(-1, 3072)
+    parts = iter(np.split(rng.permutation(len(rows)), 6))
+    write_folder(tmp_path / "cifar10", lambda _: batch_of(rows, labels, next(parts)))
+    return str(tmp_path / "cifar10")
+
+
+def batch_of(rows, labels, chosen):
+    return rows[chosen], labels[chosen].tolist()
+
+
+def test_a_search_and_a_training_on_cifar(cifar_path, tmp_path):
+    flags = (*SMALL_CIFAR, f"--data_path={cifar_path}", "--num_epochs=1")
+    lines = succeed(
+        "search_arc_cifar.py",
+        *flags,
+        f"--output_dir={tmp_path / 'out'}",
+        "--num_valids=50",
+        "--controller_train_steps=2",
+        "--controller_num_aggregate=3",
+        "--child_cutout_size=8",
+    )
+    assert count(lines, "epoch = ") == 2 and count(lines, "val_acc") == 10
+    assert count(lines, "Valid Num examples:  50") == 1
+    assert count(lines, "Test Num examples:  50") == 1
+    lines = succeed(
+        "train_arc_cifar.py",
+        *flags,
+        f"--output_dir={tmp_path / 'out'}",
+        f"-fixed_arc={SMALL_ARC}",
+        "--child_scheme=float",
+    )
+    assert count(lines, "epoch = ") == 2
+    assert count(lines, "Valid") == 0 and count(lines, "test_accuracy") == 1
+    assert os.path.isdir(tmp_path / "out.1")
+
+
+def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
+    path = f"--data_path={cifar_path}"
+    out = f"--output_dir={tmp_path / 'out'}"
+    script = "search_arc_cifar.py"
+    fail(2, "num_valids is 0; a search needs", script, path, "--num_valids=0")
+    fail(2, "child_cutout_size is 33; images have 32", script, "--child_cutout_size=33")
+    message = "num_valids: 5000 validation images leave none of 250"
+    fail(1, message, script, path, out, reading=True)
+    fail(1, "data_path: there is no file", script, f"--data_path={tmp_path}")
+    (tmp_path / "cifar10" / "data_batch_1").write_bytes(pickle.dumps(os.getcwd))
+    message = "data_path: .*data_batch_1 .*asks for posix.getcwd"
+    out = f"--output_dir={tmp_path / 'another'}"
+    fail(1, message, script, path, out, reading=True)
+
+
 def test_zero_epochs_print_the_model_and_stop(tmp_path):
     flags = ("--num_epochs=0", "--train_limit=10", "--eval_limit=10")
     out = f"--output_dir={tmp_path / 'out'}"
@@ -158,11 +224,14 @@ def test_zero_epochs_print_the_model_and_stop(tmp_path):
     assert lines[-2].startswith("Model has") and lines[-1].startswith("Aux head uses")
 
 
-def fail(status, message, script, *flags):
+def fail(status, message, script, *flags, reading=False):
+    """A run that ends with one line on stderr; where it was `reading` images by then,
+    its flags are in the log, and no more."""
     start = time.monotonic()
     process = run(script, *flags)
     assert process.returncode == status, process.stderr
-    assert process.stdout == ""
+    logged = process.stdout.splitlines()
+    assert all(re.match(LINES[0], line) for line in logged) and reading == bool(logged)
     (line,) = process.stderr.splitlines()
     assert re.match(rf"{script}: .*{message}", line), line
     assert time.monotonic() - start < 10
@@ -246,14 +315,23 @@ def test_an_unreadable_image_ends_the_run_with_its_name(tmp_path):
         (tmp_path / "images" / name).mkdir(parents=True)
         (tmp_path / "images" / name / "1.png").write_bytes(b"no image")
     flags = [f"--{n}_data_dir={tmp_path / 'images'}" for n in ("train", "val", "test")]
-    process = run("search_arc_mnist.py", *flags, f"--output_dir={tmp_path / 'out'}")
-    assert process.returncode == 1
-    (line,) = process.stderr.splitlines()
-    assert re.search(r"train_data_dir: cannot read image .*a.1\.png", line)
+    flags = (*flags, f"--output_dir={tmp_path / 'out'}")
+    message = r"train_data_dir: cannot read image .*a.1\.png"
+    fail(1, message, "search_arc_mnist.py", *flags, reading=True)
 
 
-def test_help_names_every_flag_with_a_sentence():
-    process = run("train_arc_mnist.py", "--help")
+@pytest.mark.parametrize("task", ["search", "train"])
+@pytest.mark.parametrize("dataset", ["mnist", "cifar"])
+def test_help_names_every_flag_with_a_sentence(task, dataset):
+    process = run(f"{task}_arc_{dataset}.py", "--help")
     assert process.returncode == 0
-    for words in ("--fixed_arc:", "--child_n_bits: Bits of weights", "default: '128'"):
-        assert words in process.stdout
+    constants = importlib.import_module(f"{task}_arc_{dataset}").CONSTANTS
+    for name, default in constants.items():
+        line = f"  --{name}: {FLAGS[name].help} (default: {default!r})"
+        assert line in process.stdout.splitlines()
+
+
+def test_every_flag_belongs_to_a_script():
+    scripts = [f"{t}_arc_{d}" for t in ("search", "train") for d in ("mnist", "cifar")]
+    used = [set(importlib.import_module(script).CONSTANTS) for script in scripts]
+    assert set.union(*used) == set(FLAGS)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from enas.common_ops import Piece, create_weight
-from enas.flags import CHOICES
+from enas.flag_table import FLAGS
 from enas.models import LOSSES
 from enas.utils import OPTIMIZERS, Adam, TrainConfig, get_train_ops, learning_rates
 
@@ -117,5 +117,7 @@ def test_the_learning_rate_follows_the_epochs(graph, session, initialize):
 
 
 def test_the_flags_offer_what_the_tables_hold():
-    assert set(CHOICES["child_optim_algo"]) == {"", *OPTIMIZERS}
-    assert set(CHOICES["child_loss"]) == set(LOSSES)
+    for flag, table in (("child_optim_algo", OPTIMIZERS), ("child_loss", LOSSES)):
+        allowed = FLAGS[flag].allowed
+        assert set(allowed.words.removeprefix("one of ").split(", ")) == set(table)
+        assert all(allowed.holds(name) for name in table)

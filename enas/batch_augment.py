@@ -1,0 +1,70 @@
+"""What happens at random to each training image as it is batched, inside `tf.data`.
+
+The copies that augment.py makes are altered once; these changes are drawn anew each
+time an image comes by.
+
+Layout: n images of a batch, H W height and width, C channels.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class BatchAugmentation(NamedTuple):
+    """What is done to a batch of training images.
+
+    crop_padding: pixels that an image is padded by all around, with zeros, before a
+      window of its own size is cropped out at random.
+    random_flip: whether an image is mirrored left to right, with probability one half.
+    cutout_size: side of the square that CutOut sets to zero around a pixel drawn at
+      random, as far as it lies within the image (1708.04552); 0 for none.
+    """
+
+    crop_padding: int = 0
+    random_flip: bool = False
+    cutout_size: int = 0
+
+    def apply(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Alters each image by itself.
+
+        Args:
+          images: float32 [n, H, W, C], normalized, so that zero is the mean colour.
+          seed: int64 [2]; the same one draws the same changes.
+
+        Returns:
+          float32 [n, H, W, C].
+        """
+        seeds = tf.unstack(tf.random.split(seed, 5))
+        count, height, width, _ = tf.unstack(tf.shape(images))
+        if self.crop_padding or self.random_flip:
+            rows = self._window(count, height, seeds[0])
+            columns = self._window(count, width, seeds[1])
+            if self.random_flip:
+                flipped = tf.cast(_integers(count, 2, seeds[2])[:, None], tf.bool)
+                columns = tf.where(flipped, tf.reverse(columns, [1]), columns)
+            around = [self.crop_padding, self.crop_padding]
+            images = tf.pad(images, [[0, 0], around, around, [0, 0]])
+            images = tf.gather(images, rows, axis=1, batch_dims=1)
+            images = tf.gather(images, columns, axis=2, batch_dims=1)
+        if self.cutout_size:
+            rows = self._cut(count, height, seeds[3])[:, :, None, None]
+            columns = self._cut(count, width, seeds[4])[:, None, :, None]
+            images = tf.where(rows & columns, 0.0, images)
+        return images
+
+    def _window(self, count, size, seed) -> tf.Tensor:
+        """Positions of a window in the padded images: int32 [n, size]."""
+        start = _integers(count, 2 * self.crop_padding + 1, seed)
+        return start[:, None] + tf.range(size)
+
+    def _cut(self, count, size, seed) -> tf.Tensor:
+        """Which positions are cut out: bool [n, size]."""
+        start = _integers(count, size, seed) - self.cutout_size // 2
+        beyond = tf.range(size) - start[:, None]
+        return (beyond >= 0) & (beyond < self.cutout_size)
+
+
+def _integers(count, bound, seed) -> tf.Tensor:
+    """Uniform in [0, bound): int32 [n]."""
+    return tf.random.stateless_uniform([count], seed, 0, bound, tf.int32)

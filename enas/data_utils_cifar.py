@@ -1,0 +1,124 @@
+"""Reads CIFAR-10 from the Python batches that its authors ship.
+
+Like data_utils, this does not import TensorFlow, and images stay uint8.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from enas import safe_pickle
+from enas.data_utils import Data, Split, evenly, image_statistics
+from enas.errors import InputError
+
+SIZE = 32
+CLASSES = 10
+TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST_FILE = "test_batch"
+META_FILE = "batches.meta"
+FILES = (*TRAIN_FILES, TEST_FILE, META_FILE)
+ARCHIVE_FOLDER = "cifar-10-batches-py"  # what the official archive unpacks to
+LARGEST_FILE = 2**28  # bytes; a batch has 31 million
+
+
+class CifarSource:
+    """The batches of CIFAR-10 on disk, found but not read.
+
+    Args:
+      path: the folder that holds them, or the one around ARCHIVE_FOLDER.
+
+    Raises:
+      InputError: a file is missing.
+    """
+
+    def __init__(self, path: str):
+        inner = os.path.join(path, ARCHIVE_FOLDER)
+        self.path = inner if os.path.isdir(inner) else path
+        for name in FILES:
+            if not os.path.isfile(os.path.join(self.path, name)):
+                raise InputError(
+                    f"data_path: there is no file {os.path.join(self.path, name)}; "
+                    f"data/cifar10_dataset.txt says how to get CIFAR-10"
+                )
+
+    def read(self, num_valids: int, train_limit: int = 0, eval_limit: int = 0) -> Data:
+        """Reads all batches.
+
+        Args:
+          num_valids: the last so many training images are validation images; without
+            them there is no validation set.
+          train_limit: keep only so many training images, evenly over the classes; 0 for
+            all. eval_limit: likewise of validation and of test images.
+
+        Raises:
+          InputError: a file is no CIFAR-10 batch; it is named.
+        """
+        classes = self._class_names()
+        bar = tqdm(TRAIN_FILES, f"loading {self.path}", disable=None, leave=False)
+        batches = [self._read_batch(name) for name in bar]
+        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        count = len(labels) - num_valids
+        if count < 1:
+            raise InputError(
+                f"num_valids: {num_valids} validation images leave none of "
+                f"{len(labels)} to train on"
+            )
+        train = evenly(Split(images[:count], labels[:count]), train_limit)
+        valid = Split(images[count:], labels[count:]) if num_valids else None
+        return Data(
+            train,
+            valid and evenly(valid, eval_limit),
+            evenly(self._read_batch(TEST_FILE), eval_limit),
+            *image_statistics(train.images),
+            classes,
+        )
+
+    def _read_batch(self, name: str) -> Split:
+        batch = self._unpickle(name)
+        rows, labels = batch.get("data"), batch.get("labels")
+        if not isinstance(rows, safe_pickle.ByteArray):
+            raise self._error(name, "it holds no array 'data'")
+        rows = rows.values
+        if rows.ndim != 2 or rows.shape[1] != 3 * SIZE * SIZE or not len(rows):
+            raise self._error(
+                name, f"'data' has the shape {rows.shape}, not (images, 3072)"
+            )
+        if not isinstance(labels, list) or len(labels) != len(rows):
+            raise self._error(name, f"'labels' is no list of {len(rows)} numbers")
+        if not all(type(n) is int and 0 <= n < CLASSES for n in labels):
+            raise self._error(name, f"a label is no number from 0 to {CLASSES - 1}")
+        images = rows.reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1)
+        return Split(np.ascontiguousarray(images), np.array(labels, np.int32))
+
+    def _class_names(self) -> tuple[str, ...]:
+        names = self._unpickle(META_FILE).get("label_names")
+        if not isinstance(names, list) or len(names) != CLASSES:
+            raise self._error(META_FILE, f"'label_names' is no list of {CLASSES} names")
+        return tuple(str(_text(name)) for name in names)
+
+    def _unpickle(self, name: str) -> dict[str, Any]:
+        """A file's dict, its keys as text."""
+        path = os.path.join(self.path, name)
+        try:
+            if os.path.getsize(path) > LARGEST_FILE:
+                raise ValueError(f"it is larger than {LARGEST_FILE >> 20} MB")
+            with open(path, "rb") as stream:
+                content = safe_pickle.load(stream.read())
+        except (OSError, ValueError) as error:
+            raise self._error(name, getattr(error, "strerror", None) or error) from None
+        if not isinstance(content, dict):
+            raise self._error(name, "it holds no dict")
+        return {_text(key): value for key, value in content.items()}
+
+    def _error(self, name: str, reason) -> InputError:
+        return InputError(
+            f"data_path: {os.path.join(self.path, name)} is no CIFAR-10 batch: "
+            f"{reason}; get it anew (data/cifar10_dataset.txt)"
+        )
+
+
+def _text(value):
+    """A string of Python 2, which comes as bytes, as text."""
+    return value.decode("latin1") if isinstance(value, bytes) else value

@@ -1,0 +1,72 @@
+"""Searches for low-bit cells on CIFAR-10.
+
+    python search_arc_cifar.py >> cifar_search.txt
+
+data/cifar10_dataset.txt says how to get the images. Take the best string of the log to
+train_arc_cifar.py.
+Edit the constants below, or pass them as flags; `--help` says what each one means.
+"""
+
+from enas.main import main
+
+CONSTANTS = {
+    # Files
+    "output_dir": "./outputs_cifar",
+    "reset_output_dir": True,
+    "data_path": "./data/cifar10",
+    # Images
+    "num_valids": 5000,
+    "crop_padding": 4,
+    "random_flip": True,
+    "child_cutout_size": 0,
+    "train_limit": 0,
+    "eval_limit": 0,
+    # Run
+    "batch_size": 128,
+    "num_epochs": 150,
+    "seed": 0,
+    "log_every": 25,
+    "eval_every_epochs": 1,
+    # Child: number formats
+    "child_scheme": "ternarize",
+    "child_first_scheme": "",
+    "child_n_bits": 4,
+    # Child: shape
+    "child_num_layers": 6,
+    "child_num_cells": 5,
+    "child_out_filters": 20,
+    "child_pool_layers": "",
+    "child_use_aux_heads": True,
+    # Child: loss and regularization
+    "child_loss": "cross_entropy",
+    "child_keep_prob": 1.0,
+    "child_drop_path_keep_prob": 1.0,
+    "child_l2_reg": 0.0,
+    "child_clip_mode": "none",
+    "child_grad_bound": 5.0,
+    # Child: learning rate
+    "child_optim_algo": "",
+    "child_lr_cosine": True,
+    "child_lr_max": 0.05,
+    "child_lr_min": 0.0005,
+    "child_lr_T_0": 10,
+    "child_lr_T_mul": 2,
+    "child_lr": 0.1,
+    "child_lr_dec_every": 100,
+    "child_lr_dec_rate": 0.1,
+    # Controller
+    "controller_training": True,
+    "controller_train_every": 1,
+    "controller_train_steps": 30,
+    "controller_num_aggregate": 10,
+    "controller_lr": 0.0035,
+    "controller_l2_reg": 0.0,
+    "controller_bl_dec": 0.99,
+    "controller_entropy_weight": 0.0001,
+    "controller_tanh_constant": 1.10,
+    "controller_op_tanh_reduce": 2.5,
+    "controller_temperature": 0.0,
+}
+
+if __name__ == "__main__":
+    main("search", CONSTANTS)
