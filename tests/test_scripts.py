@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -198,6 +199,35 @@ def test_a_search_and_a_training_on_cifar(cifar_path, tmp_path):
     assert count(lines, "epoch = ") == 2
     assert count(lines, "Valid") == 0 and count(lines, "test_accuracy") == 1
     assert os.path.isdir(tmp_path / "out.1")
+
+
+def test_colour_images_of_ones_own(tmp_path):
+    """Four classes of unequal size; files of any size, in three formats."""
+    source = Source(os.path.join(ROOT, "data", "mnist", "test"), "flag")
+    digits, _ = source.read(28, 3, 40)
+    for name in ("train", "valid", "test"):
+        for number, digit in enumerate(digits):
+            kind = ("ant", "bee", "cat", "cat")[number % 4] if number < 36 else "dog"
+            folder = tmp_path / "mine" / name / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"{number}.{('png', 'jpg', 'bmp')[number % 3]}"
+            cv2.imwrite(str(file), cv2.resize(digit, (20 + number, 30)))
+    folders = {"train": "train", "val": "valid", "test": "test"}
+    flags = [f"--{f}_data_dir={tmp_path / 'mine' / n}" for f, n in folders.items()]
+    own = (*SMALL_CIFAR, *flags, "--channel=3", f"--output_dir={tmp_path / 'out'}")
+    lines = succeed(
+        "train_arc_mnist.py",
+        *own,
+        f"-fixed_arc={SMALL_ARC}",
+        "--img_size=12",
+        "--n_aug_img=3",
+        "--num_epochs=1",
+    )
+    assert "Layer  0: [N, 6, 6, 8]" in lines
+    assert count(lines, "epoch = ") == 1  # 120 images are 6 steps
+    assert count(lines, "Valid Num examples:  40") == 1
+    message = r"img_size is 18; 2 reductions \(layers 0, 1\) need a multiple of 4"
+    fail(2, message, "search_arc_mnist.py", *own, "--img_size=18")
 
 
 def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
