@@ -20,7 +20,20 @@ TEST_FILE = "test_batch"
 META_FILE = "batches.meta"
 FILES = (*TRAIN_FILES, TEST_FILE, META_FILE)
 ARCHIVE_FOLDER = "cifar-10-batches-py"  # what the official archive unpacks to
-LARGEST_FILE = 2**28  # bytes; a batch has 31 million
+
+
+def missing_file(folder: str) -> str | None:
+    """The first of the seven files that a folder lacks; None where all are there."""
+    paths = (os.path.join(folder, name) for name in FILES)
+    return next((path for path in paths if not os.path.isfile(path)), None)
+
+
+def find_folder(path: str) -> str | None:
+    """Where all seven files are: `path` or ARCHIVE_FOLDER in it; None if in neither."""
+    for folder in (path, os.path.join(path, ARCHIVE_FOLDER)):
+        if missing_file(folder) is None:
+            return folder
+    return None
 
 
 class CifarSource:
@@ -34,14 +47,12 @@ class CifarSource:
     """
 
     def __init__(self, path: str):
-        inner = os.path.join(path, ARCHIVE_FOLDER)
-        self.path = inner if os.path.isdir(inner) else path
-        for name in FILES:
-            if not os.path.isfile(os.path.join(self.path, name)):
-                raise InputError(
-                    f"data_path: there is no file {os.path.join(self.path, name)}; "
-                    f"data/cifar10_dataset.txt says how to get CIFAR-10"
-                )
+        self.path = find_folder(path)
+        if self.path is None:
+            raise InputError(
+                f"data_path: there is no file {missing_file(path)}; "
+                f"data/cifar10_dataset.txt says how to get CIFAR-10"
+            )
 
     def read(self, num_valids: int, train_limit: int = 0, eval_limit: int = 0) -> Data:
         """Reads all batches.
@@ -94,31 +105,27 @@ class CifarSource:
 
     def _class_names(self) -> tuple[str, ...]:
         names = self._unpickle(META_FILE).get("label_names")
-        if not isinstance(names, list) or len(names) != CLASSES:
+        if (
+            not isinstance(names, list)
+            or len(names) != CLASSES
+            or not all(isinstance(name, (str, bytes)) for name in names)
+        ):
             raise self._error(META_FILE, f"'label_names' is no list of {CLASSES} names")
-        return tuple(str(_text(name)) for name in names)
+        return tuple(n if isinstance(n, str) else n.decode("latin1") for n in names)
 
     def _unpickle(self, name: str) -> dict[str, Any]:
-        """A file's dict, its keys as text."""
-        path = os.path.join(self.path, name)
+        """A file's dict."""
         try:
-            if os.path.getsize(path) > LARGEST_FILE:
-                raise ValueError(f"it is larger than {LARGEST_FILE >> 20} MB")
-            with open(path, "rb") as stream:
-                content = safe_pickle.load(stream.read())
+            with open(os.path.join(self.path, name), "rb") as stream:
+                content = safe_pickle.load(stream.read(safe_pickle.MOST_BYTES + 1))
         except (OSError, ValueError) as error:
             raise self._error(name, getattr(error, "strerror", None) or error) from None
         if not isinstance(content, dict):
             raise self._error(name, "it holds no dict")
-        return {_text(key): value for key, value in content.items()}
+        return content
 
     def _error(self, name: str, reason) -> InputError:
         return InputError(
             f"data_path: {os.path.join(self.path, name)} is no CIFAR-10 batch: "
-            f"{reason}; get it anew (data/cifar10_dataset.txt)"
+            f"{reason}; remove it and get it anew (data/cifar10_dataset.txt)"
         )
-
-
-def _text(value):
-    """A string of Python 2, which comes as bytes, as text."""
-    return value.decode("latin1") if isinstance(value, bytes) else value

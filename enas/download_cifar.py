@@ -20,14 +20,17 @@ import zlib
 
 from tqdm import tqdm
 
-from enas.data_utils_cifar import ARCHIVE_FOLDER, FILES, LARGEST_FILE
+from enas.data_utils_cifar import ARCHIVE_FOLDER, FILES, find_folder
 from enas.errors import InputError
+from enas.safe_pickle import MOST_BYTES
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = os.path.join("data", "cifar10")
 CHUNK = 2**16  # bytes
 TIMEOUT = 30  # seconds without a byte
+# What reading a damaged archive raises.
+_DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error)
 
 
 def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
@@ -37,8 +40,9 @@ def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
       InputError: the server cannot be reached, the archive is not the one whose MD5 is
         known, or the folder cannot be written to.
     """
-    if all(os.path.isfile(os.path.join(folder, name)) for name in FILES):
-        print(f"CIFAR-10 is in {folder} already", file=sys.stderr)
+    found = find_folder(folder)
+    if found is not None:
+        print(f"CIFAR-10 is in {found} already", file=sys.stderr)
         return
     archive = os.path.join(folder, url.rpartition("/")[2])
     try:
@@ -57,7 +61,7 @@ def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
         unpack(archive, folder)
     except OSError as error:
         place = error.filename or folder
-        raise InputError(f"cannot write {place}: {error.strerror or error}") from None
+        raise InputError(f"cannot use {place}: {error.strerror or error}") from None
 
 
 def download(url: str, part: str) -> None:
@@ -68,28 +72,30 @@ def download(url: str, part: str) -> None:
 
     Raises:
       InputError: the connection fails or ends early; `part` keeps what has come.
+      OSError: `part` cannot be written to.
     """
     have = os.path.getsize(part) if os.path.exists(part) else 0
     request = urllib.request.Request(url)
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-            if response.status != http.client.PARTIAL_CONTENT:
-                have = 0  # the server sends all of it, from the start
-            missing = response.length
-            _receive(response, part, have)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return  # nothing is missing
         raise InputError(f"{url}: {error.code} {error.reason}") from None
-    except (http.client.HTTPException, urllib.error.URLError, OSError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:
         raise _broken_off(url, part, getattr(error, "reason", error)) from None
-    if missing is not None and os.path.getsize(part) < have + missing:
-        raise _broken_off(url, part, "the connection ended early")
+    with response:
+        if response.headers.get_content_type() == "text/html":
+            raise InputError(f"{url}: a web page came instead of an archive")
+        if response.status != http.client.PARTIAL_CONTENT:
+            have = 0  # the server sends all of it, from the start
+        _receive(response, url, part, have)
 
 
-def _receive(response: http.client.HTTPResponse, part: str, have: int) -> None:
+def _receive(response, url: str, part: str, have: int) -> None:
+    """Writes what a server sends, after the bytes that are there."""
     total = None if response.length is None else have + response.length
     bar = tqdm(
         desc=os.path.basename(part),
@@ -100,9 +106,18 @@ def _receive(response: http.client.HTTPResponse, part: str, have: int) -> None:
         disable=None,
     )
     with bar, open(part, "ab" if have else "wb") as stream:
-        while chunk := response.read(CHUNK):
+        while chunk := _next_chunk(response, url, part):
             stream.write(chunk)
             bar.update(len(chunk))
+    if total is not None and os.path.getsize(part) < total:
+        raise _broken_off(url, part, "the connection ended early")
+
+
+def _next_chunk(response, url: str, part: str) -> bytes:
+    try:
+        return response.read(CHUNK)
+    except (http.client.HTTPException, OSError) as error:
+        raise _broken_off(url, part, error) from None
 
 
 def _broken_off(url: str, part: str, reason) -> InputError:
@@ -113,7 +128,7 @@ def _broken_off(url: str, part: str, reason) -> InputError:
 
 
 def _check_md5(path: str, md5: str, advice: str) -> None:
-    digest = hashlib.md5()
+    digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
@@ -137,7 +152,7 @@ def unpack(archive: str, folder: str) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for name in FILES:
                 member = tar.getmember(f"{ARCHIVE_FOLDER}/{name}")
-                if not member.isreg() or member.size > LARGEST_FILE:
+                if not member.isreg() or member.size > MOST_BYTES:
                     raise InputError(f"{archive}: {member.name} is no batch file")
                 content = tar.extractfile(member).read()
                 if len(content) != member.size:
@@ -148,7 +163,7 @@ def unpack(archive: str, folder: str) -> None:
                 os.replace(path + ".part", path)
     except KeyError:
         raise InputError(f"{archive} holds no {ARCHIVE_FOLDER}/{name}") from None
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise InputError(f"{archive} is damaged: {error}; get it anew") from None
 
 

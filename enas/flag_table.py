@@ -1,7 +1,7 @@
 """Every flag there is: what it means and which values it may have.
 
-A script gives each flag that it has a default; the flag's type is the default's. To add
-a flag, write its entry here and its default in the scripts that read it.
+A script gives each flag that it has a default, its constant. To add a flag, write its
+entry here and its constant in the scripts that read it.
 """
 
 from collections.abc import Callable
@@ -33,81 +33,102 @@ DECAY = Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
 
 
 class Flag(NamedTuple):
-    """help: the sentence that --help shows."""
+    """type: bool, int, float or str. help: the sentence that --help shows."""
 
+    type: type
     help: str
     allowed: Allowed = ANY
 
 
 FLAGS = {
     # The architecture
-    "fixed_arc": Flag("The arc string: 8 numbers for each of child_num_cells blocks."),
-    # Files
-    "output_dir": Flag("Folder for checkpoints, flags and log."),
-    "reset_output_dir": Flag(
-        "Start afresh, moving an earlier run aside; False continues it."
+    "fixed_arc": Flag(
+        str,
+        "The arc string: 8 numbers for each of child_num_cells blocks; "
+        "child_fixed_arc is the same flag.",
     ),
-    "train_data_dir": Flag("Training images: folder of class folders, or zip."),
-    "val_data_dir": Flag("Validation images, laid out alike."),
-    "test_data_dir": Flag("Test images, laid out alike."),
+    # Files
+    "output_dir": Flag(str, "Folder for checkpoints, flags and log."),
+    "reset_output_dir": Flag(
+        bool, "Start afresh, moving an earlier run aside; False continues it."
+    ),
+    "train_data_dir": Flag(str, "Training images: folder of class folders, or zip."),
+    "val_data_dir": Flag(str, "Validation images, laid out alike."),
+    "test_data_dir": Flag(str, "Test images, laid out alike."),
     "data_path": Flag(
-        "Folder with CIFAR-10's data_batch_1 to 5, test_batch and batches.meta."
+        str, "Folder with CIFAR-10's data_batch_1 to 5, test_batch and batches.meta."
     ),
     # Images
     "channel": Flag(
+        int,
         "1 reads images as gray, 3 as colour.",
         Allowed("1 (gray) or 3 (colour)", (1, 3).__contains__),
     ),
-    "img_size": Flag("Images are resized to this height and width.", at_least(1)),
+    "img_size": Flag(int, "Images are resized to this height and width.", at_least(1)),
     "num_valids": Flag(
-        "Validation images, the last of the training set; 0 trains on all.", at_least(0)
+        int,
+        "Validation images, the last of the training set; 0 trains on all.",
+        at_least(0),
     ),
     "n_aug_img": Flag(
-        "Images made of each training image: itself and altered copies.", at_least(1)
+        int,
+        "Images made of each training image: itself and altered copies.",
+        at_least(1),
     ),
     "crop_padding": Flag(
+        int,
         "Training images are padded by so many pixels and cropped at random.",
         at_least(0),
     ),
     "random_flip": Flag(
-        "Mirror a training image left to right, with probability one half."
+        bool, "Mirror a training image left to right, with probability one half."
     ),
     "child_cutout_size": Flag(
+        int,
         "Side of a square cut out of each training image at random; 0 for none.",
         at_least(0),
     ),
     "train_limit": Flag(
-        "Use only so many training images, evenly by class; 0 for all.", at_least(0)
+        int,
+        "Use only so many training images, evenly by class; 0 for all.",
+        at_least(0),
     ),
     "eval_limit": Flag(
-        "Use only so many validation and test images; 0 for all.", at_least(0)
+        int, "Use only so many validation and test images; 0 for all.", at_least(0)
     ),
     # Run
-    "batch_size": Flag("Images in a batch.", at_least(1)),
+    "batch_size": Flag(int, "Images in a batch.", at_least(1)),
     "num_epochs": Flag(
-        "Epochs of child training; 0 prints the model and stops.", at_least(0)
+        int, "Epochs of child training; 0 prints the model and stops.", at_least(0)
     ),
     "seed": Flag(
-        "Seed of all random numbers; 0 takes another one each time.", at_least(0)
+        int, "Seed of all random numbers; 0 takes another one each time.", at_least(0)
     ),
-    "log_every": Flag("Log each so-many-th step.", at_least(1)),
-    "eval_every_epochs": Flag("Evaluate after each so-many-th epoch.", at_least(1)),
+    "log_every": Flag(int, "Log each so-many-th step.", at_least(1)),
+    "eval_every_epochs": Flag(
+        int, "Evaluate after each so-many-th epoch.", at_least(1)
+    ),
     # Child: number formats
-    "child_scheme": Flag("binarize, ternarize, quantize or float.", one_of(*SCHEMES)),
+    "child_scheme": Flag(
+        str, "binarize, ternarize, quantize or float.", one_of(*SCHEMES)
+    ),
     "child_first_scheme": Flag(
+        str,
         "Scheme of stem and layer 0; empty: 4-bit, or float for a float child.",
         one_of("", *SCHEMES),
     ),
     "child_n_bits": Flag(
+        int,
         "Bits of weights and activations where the scheme is quantize.",
         Allowed(
             "from 2 to 16 (1 bit is child_scheme=binarize)", range(2, 17).__contains__
         ),
     ),
     # Child: shape
-    "child_num_layers": Flag("Layers; two more are added.", at_least(1)),
-    "child_num_cells": Flag("Blocks in a cell.", at_least(1)),
+    "child_num_layers": Flag(int, "Layers; two more are added.", at_least(1)),
+    "child_num_cells": Flag(int, "Blocks in a cell.", at_least(1)),
     "child_out_filters": Flag(
+        int,
         "Filters of the first layer, even; each reduction doubles them.",
         Allowed(
             "even and above 0, since a factorized reduction makes two halves",
@@ -115,71 +136,80 @@ FLAGS = {
         ),
     ),
     "child_pool_layers": Flag(
-        "Reduction layers: empty for three, 'paper' for two, or numbers."
+        str, "Reduction layers: empty for three, 'paper' for two, or numbers."
     ),
-    "child_use_aux_heads": Flag("Train with an auxiliary classifier half-way up."),
+    "child_use_aux_heads": Flag(
+        bool, "Train with an auxiliary classifier half-way up."
+    ),
     # Child: loss and regularization
     "child_loss": Flag(
-        "cross_entropy or squared_hinge.", one_of("cross_entropy", "squared_hinge")
+        str, "cross_entropy or squared_hinge.", one_of("cross_entropy", "squared_hinge")
     ),
     "child_keep_prob": Flag(
-        "Part of the features that dropout keeps before the classifier.", PART
+        float, "Part of the features that dropout keeps before the classifier.", PART
     ),
     "child_drop_path_keep_prob": Flag(
+        float,
         "Part of the last layer's branches that drop path keeps at the end; "
         "no effect in a search.",
         PART,
     ),
     "child_l2_reg": Flag(
-        "Weight of the sum of squared weights in the loss.", at_least(0)
+        float, "Weight of the sum of squared weights in the loss.", at_least(0)
     ),
     "child_clip_mode": Flag(
+        str,
         "Clip gradients: none, norm (each tensor's) or global (of all).",
         one_of("none", "norm", "global"),
     ),
-    "child_grad_bound": Flag("Norm that gradients are clipped to.", ABOVE_0),
+    "child_grad_bound": Flag(float, "Norm that gradients are clipped to.", ABOVE_0),
     # Child: learning rate
     "child_optim_algo": Flag(
+        str,
         "adam, momentum or sgd; empty: adam, or momentum for float.",
         one_of("", "adam", "momentum", "sgd"),
     ),
-    "child_lr_cosine": Flag("Cosine schedule with restarts; False decays stepwise."),
-    "child_lr_max": Flag("Cosine: the rate after each restart.", ABOVE_0),
-    "child_lr_min": Flag("Cosine: the rate before each restart.", at_least(0)),
-    "child_lr_T_0": Flag("Cosine: epochs to the first restart.", at_least(1)),
-    "child_lr_T_mul": Flag(
-        "Cosine: each period is so many times the one before.", at_least(1)
+    "child_lr_cosine": Flag(
+        bool, "Cosine schedule with restarts; False decays stepwise."
     ),
-    "child_lr": Flag("Stepwise: the first rate.", ABOVE_0),
-    "child_lr_dec_every": Flag("Stepwise: epochs between decays.", at_least(1)),
+    "child_lr_max": Flag(float, "Cosine: the rate after each restart.", ABOVE_0),
+    "child_lr_min": Flag(float, "Cosine: the rate before each restart.", at_least(0)),
+    "child_lr_T_0": Flag(int, "Cosine: epochs to the first restart.", at_least(1)),
+    "child_lr_T_mul": Flag(
+        int, "Cosine: each period is so many times the one before.", at_least(1)
+    ),
+    "child_lr": Flag(float, "Stepwise: the first rate.", ABOVE_0),
+    "child_lr_dec_every": Flag(int, "Stepwise: epochs between decays.", at_least(1)),
     "child_lr_dec_rate": Flag(
-        "Stepwise: each decay multiplies the rate by this.", ABOVE_0
+        float, "Stepwise: each decay multiplies the rate by this.", ABOVE_0
     ),
     # Controller
-    "controller_training": Flag("Train the controller; False draws strings at random."),
+    "controller_training": Flag(
+        bool, "Train the controller; False draws strings at random."
+    ),
     "controller_train_every": Flag(
-        "Train it after each so-many-th epoch.", at_least(1)
+        int, "Train it after each so-many-th epoch.", at_least(1)
     ),
-    "controller_train_steps": Flag("Updates in a round.", at_least(1)),
+    "controller_train_steps": Flag(int, "Updates in a round.", at_least(1)),
     "controller_num_aggregate": Flag(
-        "Sampled strings averaged in an update.", at_least(1)
+        int, "Sampled strings averaged in an update.", at_least(1)
     ),
-    "controller_lr": Flag("Its learning rate.", ABOVE_0),
+    "controller_lr": Flag(float, "Its learning rate.", ABOVE_0),
     "controller_l2_reg": Flag(
-        "Weight of its sum of squared weights in its loss.", at_least(0)
+        float, "Weight of its sum of squared weights in its loss.", at_least(0)
     ),
     "controller_bl_dec": Flag(
-        "Decay of the average reward that is its baseline.", DECAY
+        float, "Decay of the average reward that is its baseline.", DECAY
     ),
     "controller_entropy_weight": Flag(
-        "Reward for each nat of entropy of a string.", at_least(0)
+        float, "Reward for each nat of entropy of a string.", at_least(0)
     ),
-    "controller_tanh_constant": Flag("Bound of an index's logits.", ABOVE_0),
+    "controller_tanh_constant": Flag(float, "Bound of an index's logits.", ABOVE_0),
     "controller_op_tanh_reduce": Flag(
-        "Divides that bound for an operation's logits.", ABOVE_0
+        float, "Divides that bound for an operation's logits.", ABOVE_0
     ),
     "controller_temperature": Flag(
-        "Divides logits before they are bounded; 0 for none.", at_least(0)
+        float, "Divides logits before they are bounded; 0 for none.", at_least(0)
     ),
 }
 

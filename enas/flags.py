@@ -18,6 +18,12 @@ Settings = SimpleNamespace
 CIFAR_SIZE = 32  # height and width where no img_size resizes the images
 LARGEST = 2**31 - 1  # of whole numbers
 _ALIASES = {"child_fixed_arc": "fixed_arc"}
+_TYPES = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+}
 _DEFINE = {
     bool: absl_flags.DEFINE_boolean,
     int: absl_flags.DEFINE_integer,
@@ -30,12 +36,23 @@ def define(constants: dict) -> absl_flags.FlagValues:
     """The flags of a script.
 
     Args:
-      constants: name of a flag in FLAGS to its default; the default's type is the
-        flag's.
+      constants: name of a flag in FLAGS to its default.
+
+    Raises:
+      UsageError: a constant is no flag, or not of the flag's type.
     """
     defined = absl_flags.FlagValues()
     for name, default in constants.items():
-        _DEFINE[type(default)](name, default, FLAGS[name].help, flag_values=defined)
+        if name not in FLAGS:
+            raise UsageError(f"the constant {name} is no flag of enas/flag_table.py")
+        flag = FLAGS[name]
+        if flag.type is float and type(default) is int:
+            default = float(default)
+        if type(default) is not flag.type:
+            raise UsageError(
+                f"the constant {name} is {default!r}; it is {_TYPES[flag.type]}"
+            )
+        _DEFINE[flag.type](name, default, flag.help, flag_values=defined)
     for alias, name in _ALIASES.items():
         if name in constants:
             absl_flags.DEFINE_alias(alias, name, flag_values=defined)
@@ -128,11 +145,11 @@ def _check_layers(settings: Settings) -> None:
         pools = parse_pool_layers(settings.child_pool_layers, num_layers)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    img_size = getattr(settings, "img_size", CIFAR_SIZE)
+    size = getattr(settings, "img_size", CIFAR_SIZE)
     factor = 2 ** len(pools)
-    if img_size % factor:
+    if size % factor:
         raise UsageError(
-            f"img_size is {img_size}; {len(pools)} reductions (layers "
+            f"images have {size} pixels a side; {len(pools)} reductions (layers "
             f"{', '.join(map(str, pools))}) need a multiple of {factor}"
         )
     if settings.child_use_aux_heads and aux_layer(pools, num_layers) is None:
@@ -140,11 +157,11 @@ def _check_layers(settings: Settings) -> None:
             f"child_use_aux_heads needs a layer after reduction layer {pools[-1]}; "
             f"move it (child_pool_layers) or pass --child_use_aux_heads=False"
         )
-    if settings.child_cutout_size > img_size:
-        raise UsageError(
-            f"child_cutout_size is {settings.child_cutout_size}; images have "
-            f"{img_size} pixels a side"
-        )
+    for name in ("child_cutout_size", "crop_padding"):
+        if getattr(settings, name) > size:
+            raise UsageError(
+                f"{name} is {getattr(settings, name)}; images have {size} pixels a side"
+            )
 
 
 def _check_arc(settings: Settings) -> None:

@@ -85,7 +85,7 @@ class MicroChild(Model):
 
     def _layers(self, stem):
         config = self.config
-        routings = [route(cell, config.num_cells) for cell in self._cells]
+        routings = [self._route(cell) for cell in self._cells]
         pair, aux, filters = (stem, stem), None, config.out_filters
         for layer in range(config.num_layers + 2):
             context = self._context(layer)
@@ -106,6 +106,9 @@ class MicroChild(Model):
             if layer == self.aux_layer:
                 aux = output
         return pair[1], aux
+
+    def _route(self, cell: tf.Tensor) -> Routing:
+        return route(cell, self.config.num_cells)
 
     def run_blocks(
         self, context: Context, inputs: list, routing: Routing, filters: int
@@ -203,8 +206,7 @@ class MicroChild(Model):
         """(nodes, unread [n], kernels [n, F·F]) to [N, H, W, F].
 
         One branch for each number of unread nodes, since concatenation and kernel are
-        of
-        that size: at least the last node is unread, at most all but one.
+        of that size: at least the last node is unread, at most all but one.
         """
 
         @tf.function

@@ -1,5 +1,6 @@
 """The search: epochs of the shared child alternate with rounds of the controller."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -44,14 +45,22 @@ def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
 
 
 def build(
-    settings: Settings, pipeline: InputPipeline, num_classes: int, steps_per_epoch: int
+    settings: Settings,
+    pipeline: InputPipeline,
+    num_classes: int,
+    steps_per_epoch: int,
+    make_child: Callable = MicroChild,
 ) -> tuple[MicroChild, SearchOps]:
-    """Controller and child in the default graph."""
+    """Controller and child in the default graph.
+
+    Args:
+      make_child: what makes the child of its configuration and the two sampled cells.
+    """
     global_step = tf.compat.v1.train.get_or_create_global_step()
     training = tf.compat.v1.placeholder_with_default(False, [], "training")
     controller = _make_controller(settings)
     sample = controller.sample()
-    model = MicroChild(
+    model = make_child(
         configs.child_config(settings, pipeline.images, num_classes),
         sample.normal_arc,
         sample.reduce_arc,

@@ -6,8 +6,11 @@ import http.server
 import io
 import os
 import pickle
+import struct
 import tarfile
 import threading
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,9 +62,16 @@ def test_limits_and_no_validation(tmp_path):
 
 def test_fortran_order_and_protocols():
     rows = np.asfortranarray(random_batch(3, 0)[0])
-    for protocol in range(5):
+    for protocol in (2, 3, 4):
         loaded = safe_pickle.load(python3_batch(rows, [1, 2, 3], protocol))
         np.testing.assert_array_equal(loaded["data"].values, rows)
+        assert loaded["labels"] == [1, 2, 3]
+
+
+def test_plain_values():
+    values = {"a": [1, -2, 70000, 2.5, None, True, ("x", b"y\xff", ())], "b": {}}
+    for protocol in (2, 3, 4):
+        assert safe_pickle.load(pickle.dumps(values, protocol)) == values
 
 
 class Call:
@@ -78,39 +88,78 @@ class ArrayOfObjects(np.ndarray):
     pass
 
 
-def hostile_pickles(path: str) -> dict[str, bytes]:
-    call = Call(os.mkdir, path)
-    rows, labels = random_batch(3, 0)
-    hidden = {"data": rows, "labels": labels, "filenames": [call]}
-    return {
-        "a call": pickle.dumps(call),
-        "a call in protocol 0": pickle.dumps(call, 0),
-        "a call within a batch": pickle.dumps(hidden, 2),
-        "a call through eval": pickle.dumps(
-            Call(eval, f"__import__('os').mkdir({path!r})")
-        ),
-        "an array of objects": python3_batch(np.array([[call]], object), labels),
-        "an array of another type": python3_batch(rows.astype(np.float32), labels),
-        "an array of a subclass": python3_batch(rows.view(ArrayOfObjects), labels),
-        "a codec that runs": b"c_codecs\nencode\n(U\x01aU\x03hextR.",
-        "an array without its bytes": python2_batch(rows, labels).replace(
-            b"J\x00\x0c\x00\x00\x86", b"J\x00\x0c\x00\x7f\x86"
-        ),
-    }
+def with_shape(shape: bytes) -> bytes:
+    """A batch of one row, the array's shape replaced by what some opcodes push."""
+    batch = python2_batch(*random_batch(1, 0))
+    pushed = b"J\x01\x00\x00\x00J\x00\x0c\x00\x00\x86"
+    assert pushed in batch
+    return batch.replace(pushed, shape)
 
 
-@pytest.mark.parametrize("kind", hostile_pickles(""))
-def test_a_hostile_batch_is_refused_and_runs_nothing(kind, tmp_path):
-    victim = tmp_path / "victim"
+ENCODE = b"\x80\x02c_codecs\nencode\n"
+KILOBYTE = b"X\x00\x04\x00\x00" + b"a" * 1024
+HOSTILE = {
+    "a call": pickle.dumps(Call(os.mkdir, "victim")),
+    "a call in protocol 0": pickle.dumps(Call(os.mkdir, "victim"), 0),
+    "a call in protocol 2": pickle.dumps({"data": Call(os.mkdir, "victim")}, 2),
+    "eval": pickle.dumps(Call(eval, "__import__('os').mkdir('victim')")),
+    "an array of objects": python3_batch(np.array([[Call(os.mkdir, "victim")]]), [1]),
+    "an array of floats": python3_batch(np.zeros((1, 3072), np.float32), [1]),
+    "an array of a subclass": python3_batch(
+        np.zeros((1, 3072), np.uint8).view(ArrayOfObjects), [1]
+    ),
+    "a codec that runs": ENCODE + b"(U\x01aU\x03hextR.",
+    "a function's defaults changed": ENCODE + b"N}U\x0c__defaults__)s\x86b.",
+    "an array without its bytes": with_shape(b"J\x00\x00\x00\x01K\x01\x86"),
+    "a shape of text": with_shape(b"U\x01aJ\x00\x00\x00\x40\x86"),
+    "a shape of two hundred ones": with_shape(b"(" + b"K\x01" * 200 + b"t"),
+    "bytes made again and again": b"\x80\x02c_codecs\nencode\nq\x00"
+    + b"X"
+    + struct.pack("<I", 2**20)
+    + b"a" * 2**20
+    + b"q\x01U\x06latin1q\x02000"
+    + b"h\x00h\x01h\x02\x86R0" * 100
+    + b"N.",
+    "a key of nested tuples": b"\x80\x02})" + b"\x85" * 100_000 + b"Ns.",
+    "a key of shared pairs": b"\x80\x02})" + b"q\x00h\x00\x86" * 60 + b"Ns.",
+    "keys that are numbers": b"\x80\x02}K\x01K\x01s.",
+    "more objects than any batch": b"\x80\x02(" + b"]" * 300_000 + b"l.",
+    "sets": b"\x80\x04\x8f.",
+    "a copy of the top": b"\x80\x02]2\x86.",
+    "an object of a class": b"\x80\x02cnumpy\nndarray\n)\x81.",
+    "an object outside the file": b"\x80\x02U\x01aQ.",
+    "an extension's object": b"\x80\x02\x82\x01.",
+    "a long and coloured name": b"\x80\x02c\x1b[2J" + b"a" * 2**20 + b"\nb\n.",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_batch_is_refused_and_runs_nothing(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "cifar")
-    content = hostile_pickles(str(victim))[kind]
-    (tmp_path / "cifar" / "data_batch_2").write_bytes(content)
-    message = r"data_path: .*data_batch_2 is no CIFAR-10 batch: its? "
-    with pytest.raises(InputError, match=message):
+    (tmp_path / "cifar" / "data_batch_2").write_bytes(HOSTILE[kind])
+    with pytest.raises(InputError) as raised:
         CifarSource(str(tmp_path / "cifar")).read(5)
-    assert not victim.exists()
+    message = str(raised.value)
+    assert "data_batch_2 is no CIFAR-10 batch: it" in message
+    assert len(message) < 500 and message.isprintable()
+    assert os.listdir(tmp_path) == ["cifar"]
+    tracemalloc.start()
+    start = time.monotonic()
     with pytest.raises(safe_pickle.HostilePickleError):
-        safe_pickle.load(content)
+        safe_pickle.load(HOSTILE[kind])
+    assert tracemalloc.get_traced_memory()[1] < 2 * safe_pickle.MOST_BYTES
+    assert time.monotonic() - start < 20
+    tracemalloc.stop()
+
+
+def test_names_that_would_never_end_when_printed_are_refused(tmp_path):
+    write_folder(tmp_path)
+    pairs = b")" + b"q\x00h\x00\x86" * 60
+    meta = b"\x80\x02}(U\x0blabel_names](" + pairs * 10 + b"eu."
+    (tmp_path / META_FILE).write_bytes(meta)
+    with pytest.raises(InputError, match=r"batches\.meta .*no list of 10 names"):
+        CifarSource(str(tmp_path)).read(5)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +167,12 @@ def test_a_hostile_batch_is_refused_and_runs_nothing(kind, tmp_path):
     [
         (b"", "it is damaged"),
         (b"garbage", "it is damaged"),
-        (b"\x80\x02r\xff\xff\xff\x7f.", "it is damaged"),  # a memo of 2^31 objects
-        (b"\x80\x05\x96" + b"\xff" * 7 + b"\x7f.", "it is damaged"),  # so many bytes
-        (b"\x80\x02P1\n.", "it is damaged"),  # an object outside the file
-        (b"\x80\x02\x82\x01.", "it is damaged"),  # an extension's object
+        (b"\x80\x02r\xff\xff\xff\x7f.", "it is damaged"),  # remembers nothing
+        (b"\x80\x02h\x05.", "it is damaged"),  # recalls what was not remembered
+        (b"\x80\x02T\xff\xff\xff\x7fabc.", "it is damaged"),  # text cut short
+        (b"\x80\x05\x96" + struct.pack("<Q", 2**33), "it is damaged"),  # so many bytes
+        (b"\x80\x02K\x01K\x02.", "it is damaged"),  # two values
+        (b"\x80\x02R.", "it is damaged"),  # calls what is not there
         (pickle.dumps([1], 2), "it holds no dict"),
         (pickle.dumps({"labels": [1]}, 2), "it holds no array 'data'"),
         (python3_batch(np.zeros((2, 9), np.uint8), [0, 1]), r"shape \(2, 9\)"),
@@ -133,9 +184,8 @@ def test_a_hostile_batch_is_refused_and_runs_nothing(kind, tmp_path):
 def test_a_broken_batch_is_named(content, message, tmp_path):
     write_folder(tmp_path)
     (tmp_path / "test_batch").write_bytes(content)
-    with pytest.raises(
-        InputError, match=f"test_batch is no CIFAR-10 batch: .*{message}"
-    ):
+    message = f"test_batch is no CIFAR-10 batch: .*{message}"
+    with pytest.raises(InputError, match=message):
         CifarSource(str(tmp_path)).read(5)
 
 
@@ -144,6 +194,7 @@ def test_a_missing_file_is_named(tmp_path):
     (tmp_path / META_FILE).write_bytes(pickle.dumps({"label_names": ["cat"]}, 2))
     with pytest.raises(InputError, match=r"batches\.meta .*no list of 10 names"):
         CifarSource(str(tmp_path)).read(5)
+    (tmp_path / ARCHIVE_FOLDER).mkdir()  # empty, it is not where the files are
     (tmp_path / "data_batch_4").unlink()
     with pytest.raises(InputError, match=r"no file .*data_batch_4; .*cifar10_dataset"):
         CifarSource(str(tmp_path))
@@ -172,10 +223,19 @@ def test_damage_ends_in_a_value_or_a_value_error(changes, end, cut):
 class Server(http.server.SimpleHTTPRequestHandler):
     """Serves a folder; understands byte ranges; breaks off where it is told to."""
 
-    break_off_at = None
+    break_off_at = redirect = None
+    content_type = "application/x-gzip"
     ranges = True
 
     def do_GET(self):
+        if self.redirect:
+            self.send_response(302)
+            self.send_header("Location", self.redirect)
+            self.end_headers()
+            return
+        if not os.path.exists(self.translate_path(self.path)):
+            self.send_error(404)
+            return
         with open(self.translate_path(self.path), "rb") as stream:
             content = stream.read()
         asked = self.headers.get("Range")
@@ -185,6 +245,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
+        self.send_header("Content-Type", self.content_type)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start : self.break_off_at])
@@ -258,12 +319,35 @@ def test_a_download_that_is_whole_but_was_not_checked(server, tmp_path):
 
 
 def test_no_server_and_no_such_file(server, tmp_path):
-    _, url, md5, _ = server
+    handler, url, md5, _ = server
     with pytest.raises(InputError, match=r"http://127.0.0.1:1/x: .*run again"):
         fetch(str(tmp_path / "a"), "http://127.0.0.1:1/x", md5)
     (tmp_path / "served" / "cifar.tar.gz").rename(tmp_path / "served" / "other")
-    with pytest.raises(InputError, match=r"cifar\.tar\.gz: "):
+    with pytest.raises(InputError, match=r"cifar\.tar\.gz: 404 Not Found"):
         fetch(str(tmp_path / "a"), url, md5)
+    handler.redirect = "http://[nowhere"
+    with pytest.raises(InputError, match=r"cifar\.tar\.gz: .*run again"):
+        fetch(str(tmp_path / "a"), url, md5)
+
+
+def test_a_web_page_does_not_replace_what_has_come(server, tmp_path):
+    handler, url, md5, content = server
+    part = tmp_path / "cifar.tar.gz.part"
+    part.write_bytes(content[:500])
+    handler.content_type, handler.ranges = "text/html", False
+    with pytest.raises(InputError, match="a web page came instead of an archive"):
+        fetch(str(tmp_path), url, md5)
+    assert part.read_bytes() == content[:500]
+
+
+def test_trouble_with_the_folder_is_named(server, tmp_path):
+    _, url, md5, _ = server
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot use .*file"):
+        fetch(str(tmp_path / "file"), url, md5)
+    (tmp_path / "cifar.tar.gz.part").mkdir()
+    with pytest.raises(InputError, match=r"cannot use .*\.part: Is a directory"):
+        fetch(str(tmp_path), url, md5)
 
 
 def test_a_damaged_archive_is_refused_by_name(server, tmp_path):

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 
 from enas.data_utils import Source
+from enas.errors import UsageError
 from enas.flag_table import FLAGS, REFUSED
+from enas.flags import parse
 from enas.output_dir import prepare
+from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,6 +37,7 @@ SMALL = (
     "--log_every=5",
 )
 SMALL_CIFAR = tuple(flag for flag in SMALL if not flag.startswith("--img_size"))
+TINT = np.array([1.0, 0.6, 0.2])  # of the digits in colour
 SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
 LINES = "\n".join(
     [
@@ -211,7 +215,7 @@ def test_colour_images_of_ones_own(tmp_path):
             folder = tmp_path / "mine" / name / kind
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"{number}.{('png', 'jpg', 'bmp')[number % 3]}"
-            cv2.imwrite(str(file), cv2.resize(digit, (20 + number, 30)))
+            cv2.imwrite(str(file), cv2.resize(digit * TINT, (20 + number, 30)))
     folders = {"train": "train", "val": "valid", "test": "test"}
     flags = [f"--{f}_data_dir={tmp_path / 'mine' / n}" for f, n in folders.items()]
     own = (*SMALL_CIFAR, *flags, "--channel=3", f"--output_dir={tmp_path / 'out'}")
@@ -226,7 +230,7 @@ def test_colour_images_of_ones_own(tmp_path):
     assert "Layer  0: [N, 6, 6, 8]" in lines
     assert count(lines, "epoch = ") == 1  # 120 images are 6 steps
     assert count(lines, "Valid Num examples:  40") == 1
-    message = r"img_size is 18; 2 reductions \(layers 0, 1\) need a multiple of 4"
+    message = r"images have 18 pixels a side; 2 reductions .* need a multiple of 4"
     fail(2, message, "search_arc_mnist.py", *own, "--img_size=18")
 
 
@@ -235,12 +239,13 @@ def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
     out = f"--output_dir={tmp_path / 'out'}"
     script = "search_arc_cifar.py"
     fail(2, "num_valids is 0; a search needs", script, path, "--num_valids=0")
-    fail(2, "child_cutout_size is 33; images have 32", script, "--child_cutout_size=33")
+    for name in ("child_cutout_size", "crop_padding"):
+        fail(2, f"{name} is 33; images have 32 pixels", script, f"--{name}=33")
     message = "num_valids: 5000 validation images leave none of 250"
     fail(1, message, script, path, out, reading=True)
     fail(1, "data_path: there is no file", script, f"--data_path={tmp_path}")
     (tmp_path / "cifar10" / "data_batch_1").write_bytes(pickle.dumps(os.getcwd))
-    message = "data_path: .*data_batch_1 .*asks for posix.getcwd"
+    message = "data_path: .*data_batch_1 .*asks for 'posix.getcwd'"
     out = f"--output_dir={tmp_path / 'another'}"
     fail(1, message, script, path, out, reading=True)
 
@@ -280,7 +285,7 @@ def fail(status, message, script, *flags, reading=False):
         ("number 2 of the arc, .*is 5; allowed", ("-fixed_arc", "0 5" + ARC[3:])),
         ("child_num_cells=3 needs 24.*=5", ("-fixed_arc", ARC, "--child_num_cells=3")),
         ("child_out_filters is 7; it is even", ("--child_out_filters=7",)),
-        ("img_size is 28; 3 reductions .* multiple of 8", ("--img_size=28",)),
+        ("images have 28 pixels a side; 3 reductions .* of 8", ("--img_size=28",)),
         ("child_lr_min 0.1 is above child_lr_max", ("--child_lr_min=0.1",)),
         ("child_keep_prob is 0.0; it is above 0", ("--child_keep_prob=0",)),
         ("child_n_bits is 1; .*binarize", ("--child_n_bits=1",)),
@@ -357,8 +362,30 @@ def test_help_names_every_flag_with_a_sentence(task, dataset):
     assert process.returncode == 0
     constants = importlib.import_module(f"{task}_arc_{dataset}").CONSTANTS
     for name, default in constants.items():
+        assert FLAGS[name].help.endswith(".") and len(FLAGS[name].help) > 15
         line = f"  --{name}: {FLAGS[name].help} (default: {default!r})"
         assert line in process.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 128.0}, "constant batch_size is 128.0; it is a whole number"),
+        ({"random_flip": 1}, "constant random_flip is 1; it is True or False"),
+        ({"child_keep_prob": "1"}, "constant child_keep_prob is '1'; it is a number"),
+        ({"data_path": None}, "constant data_path is None; it is text in quotes"),
+        ({"bacth_size": 128}, "constant bacth_size is no flag"),
+    ],
+)
+def test_a_constant_edited_wrongly_is_named(change, message):
+    with pytest.raises(UsageError, match=message):
+        parse(["script"], CONSTANTS | change)
+
+
+def test_a_whole_number_does_for_a_constant_that_may_have_a_fraction():
+    constants = CONSTANTS | {"child_lr_max": 1, "child_keep_prob": 1}
+    settings = parse(["script", "--child_keep_prob=0.9"], constants)
+    assert (settings.child_lr_max, settings.child_keep_prob) == (1.0, 0.9)
 
 
 def test_every_flag_belongs_to_a_script():

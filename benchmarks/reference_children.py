@@ -1,0 +1,151 @@
+"""Two search children to hold the project's own against.
+
+Both have the same banks and the same layers as MicroChild, so that on one string and
+one set of weights all three compute the same logits and gradients.
+
+Layout: as in enas/micro_child.py; n images of a batch are N here.
+"""
+
+import tensorflow as tf
+
+from enas.arc import Arc, numbers_of
+from enas.common_ops import Context, create_bank, unpack_row
+from enas.micro_child import MicroChild, Routing, bank_rows, row_offsets
+from enas.models import Outputs
+from enas.operations import OPERATIONS, WeightSpec, norm_specs
+
+COPIES = 4  # for training, validation, test and reward
+
+
+class ReferenceChild(MicroChild):
+    """What the two share: the output of a cell, from its unread nodes side by side."""
+
+    def _combine_weights(self, context: Context, routing, filters):
+        """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
+        spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
+        with tf.compat.v1.variable_scope("final_conv"):
+            rows = self.config.num_cells + 2
+            bank = create_bank("kernel", rows, (spec,), context.scheme)
+            scale, offset = self._create_weights(norm_specs(filters), context.scheme)
+        return tf.gather(bank, routing.unread), scale, offset
+
+    def _convolve(self, context: Context, x, kernels, scale, offset, filters):
+        """The unread nodes side by side, [N, H, W, n·F], to [N, H, W, F]."""
+        kernel = tf.reshape(kernels, [1, 1, -1, filters])
+        conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
+        return context.norm(conv(context.scheme.activation(x)), scale, offset)
+
+
+class StraightChild(ReferenceChild):
+    """A child whose string is known as it is built: no branches, no picking.
+
+    Args:
+      arc: the string. The sampled cells are not looked at.
+    """
+
+    def __init__(self, arc: Arc, config, normal_arc=None, reduce_arc=None):
+        del normal_arc, reduce_arc
+        numbers = numbers_of(arc)
+        half = len(numbers) // 2
+        super().__init__(config, numbers[:half], numbers[half:])
+        self._unread_banks: set = set()
+
+    def variables(self):
+        """Those that the string reads."""
+        return [v for v in super().variables() if v.ref() not in self._unread_banks]
+
+    def _route(self, cell):
+        offsets = row_offsets(self.config.num_cells)
+        index, op = list(cell[0::2]), list(cell[1::2])
+        edges = range(len(op))
+        return Routing(
+            index,
+            op,
+            [n for n in range(self.config.num_cells + 2) if n not in index],
+            [
+                [offsets[edge] + index[edge] for edge in edges if op[edge] == number]
+                for number in range(len(OPERATIONS))
+            ],
+            [[int(taken == n) for taken in op] for n in range(len(OPERATIONS))],
+        )
+
+    def run_blocks(self, context: Context, inputs, routing, filters):
+        weights = self._edge_weights(context, routing, filters)
+        nodes = list(inputs)
+        for block in range(self.config.num_cells):
+            sides = []
+            for edge in (2 * block, 2 * block + 1):
+                operation = OPERATIONS[routing.op[edge]]
+                x = nodes[routing.index[edge]]
+                sides.append(operation.build(context, x, weights[edge], 1))
+            nodes.append(tf.add(*sides))
+        return nodes
+
+    def _edge_weights(self, context: Context, routing, filters) -> list:
+        """The weights of each edge's operation, E lists."""
+        weights = [()] * len(routing.op)
+        for number, operation in enumerate(OPERATIONS):
+            specs = operation.weights(filters, 1)
+            if not specs:
+                continue
+            rows = bank_rows(self.config.num_cells)
+            bank = create_bank(f"op_{number}", rows, specs, context.scheme)
+            if not routing.rows[number]:
+                self._unread_banks.add(bank.ref())
+                continue
+            read = tf.unstack(tf.gather(bank, routing.rows[number]))
+            edges = [edge for edge, op in enumerate(routing.op) if op == number]
+            for edge, row in zip(edges, read, strict=True):
+                weights[edge] = unpack_row(row, specs)
+        return weights
+
+    def combine(self, context: Context, nodes, routing, filters, image):
+        kernels, scale, offset = self._combine_weights(context, routing, filters)
+        x = tf.concat([nodes[number] for number in routing.unread], axis=-1)
+        return self._convolve(context, x, kernels, scale, offset, filters)
+
+
+class AllBranchesChild(ReferenceChild):
+    """A child as older codes build it: each edge computes every operation on a pick
+    from the stacked nodes, stacks the results and picks one; and there are four copies
+    of the child in the graph, of which a step runs one."""
+
+    def build(self, images, labels, training) -> Outputs:
+        build = super().build
+        copies = [build(images, labels, training) for _ in range(COPIES)]
+        return copies[0]
+
+    def run_blocks(self, context: Context, inputs, routing, filters):
+        banks = {}
+        for number, operation in enumerate(OPERATIONS):
+            specs = operation.weights(filters, 1)
+            if specs:
+                rows = bank_rows(self.config.num_cells)
+                banks[number] = create_bank(f"op_{number}", rows, specs, context.scheme)
+        offsets = row_offsets(self.config.num_cells)
+        nodes = list(inputs)
+        for block in range(self.config.num_cells):
+            stacked, sides = tf.stack(nodes), []  # [b+2, N, H, W, F]
+            for edge in (2 * block, 2 * block + 1):
+                index, op = routing.index[edge], routing.op[edge]
+                x, outputs = tf.gather(stacked, index), []
+                for number, operation in enumerate(OPERATIONS):
+                    weights = ()
+                    if number in banks:
+                        row = tf.gather(banks[number], [offsets[edge] + index])
+                        specs = operation.weights(filters, 1)
+                        weights = unpack_row(row, specs)
+                    outputs.append(operation.build(context, x, weights, 1))
+                sides.append(tf.gather(tf.stack(outputs), op))
+            nodes.append(tf.add(*sides))
+        return nodes
+
+    def combine(self, context: Context, nodes, routing, filters, image):
+        kernels, scale, offset = self._combine_weights(context, routing, filters)
+        unread = tf.gather(tf.stack(nodes), routing.unread)  # [n, N, H, W, F]
+        x = tf.transpose(unread, [1, 2, 3, 0, 4])
+        x = tf.reshape(x, [-1, *image[1:3], tf.size(routing.unread) * filters])
+        x.set_shape([*image[:3], None])
+        output = self._convolve(context, x, kernels, scale, offset, filters)
+        output.set_shape(image)
+        return output

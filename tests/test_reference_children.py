@@ -1,0 +1,68 @@
+"""The search child against the benchmark's two others: same logits, same gradients."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import reference_children
+from benchmarks.reference_children import AllBranchesChild, StraightChild
+from enas.arc import arc_from_numbers
+from enas.micro_child import MicroChild
+from tests.children import (
+    SCHEME_NAMES,
+    feed_of,
+    images_and_labels,
+    placeholders,
+    tiny_config,
+)
+
+ARCS = (
+    [0, 0, 1, 1, 2, 2, 0, 3, 0, 4, 1, 0, 2, 1, 2, 2],
+    [1, 3, 1, 3, 0, 2, 2, 4, 1, 1, 0, 3, 0, 0, 1, 0],
+    [0, 4, 0, 4, 1, 4, 0, 4, 0, 1, 1, 1, 2, 1, 0, 1],
+)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_logits_and_gradients_agree(scheme, graph, session, initialize, monkeypatch):
+    monkeypatch.setattr(reference_children, "COPIES", 1)
+    config = tiny_config(scheme, num_layers=1, pool_layers=(1,))
+    batch = images_and_labels(config)
+    cells = placeholders(config)
+    own, all_branches = MicroChild(config, *cells), AllBranchesChild(config, *cells)
+    straight = [StraightChild(arc_from_numbers(arc), config) for arc in ARCS]
+    outputs = [child.build(*batch, True) for child in (own, all_branches, *straight)]
+    variables = own.variables()
+    results = [
+        (output.logits, output.loss, tf.gradients(output.loss, variables))
+        for output in outputs
+    ]
+    for child, (*_, gradients) in zip(straight, results[2:], strict=True):
+        # A string known beforehand leaves out the banks of which it reads no row.
+        left_out = set(variables) - set(child.variables())
+        for variable, gradient in zip(variables, gradients, strict=True):
+            assert (gradient is None) == (variable in left_out)
+    results = [
+        (logits, loss, [dense(g, v) for g, v in zip(gradients, variables, strict=True)])
+        for logits, loss, gradients in results
+    ]
+    initialize()
+    for arc, result in zip(ARCS, results[2:], strict=True):
+        actual = session.run([results[0], results[1], result], feed_of(cells, arc))
+        check_equal(*actual)
+
+
+def check_equal(own, *others):
+    assert any(np.abs(gradient).max() > 0 for gradient in own[2])
+    for logits, loss, gradients in others:
+        np.testing.assert_allclose(logits, own[0], rtol=1e-4, atol=1e-5)
+        assert loss == pytest.approx(own[1], rel=1e-5)
+        for actual, expected in zip(gradients, own[2], strict=True):
+            scale = max(1.0, np.abs(expected).max())
+            np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4 * scale)
+
+
+def dense(gradient, variable):
+    return (
+        tf.zeros_like(variable) if gradient is None else tf.convert_to_tensor(gradient)
+    )
