@@ -1,0 +1,224 @@
+"""What a step of a search costs, against computing everything and against no branching.
+
+    enas_env/bin/python -m benchmarks.search_step [--json=FILE] [--profile] [--sweep]
+
+Three children take turns, each in a process of its own: (a) this project's, (b) one
+that computes every operation and picks one, as older codes do, (c) one whose string is
+known as it is built, so without any branch. All run the same string; other strings on
+(a) stand beside it. Images are random: no step's cost depends on what they show.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
+KINDS = {"own": "(a) this child", "all": "(b) all ops", "straight": "(c) no branch"}
+STEP_KINDS = ("child", "controller")
+TURNS = 5
+STEPS = 4  # of each child in a turn
+FRESH = 20  # strings of a fresh controller
+
+
+class Shape(NamedTuple):
+    """A search's size."""
+
+    layers: int
+    cells: int
+    batch: int = 128
+
+    def flags(self) -> list[str]:
+        return [
+            f"--child_num_layers={self.layers}",
+            f"--child_num_cells={self.cells}",
+            f"--batch_size={self.batch}",
+        ]
+
+    def __str__(self):
+        return f"{self.layers} layers, {self.cells} cells, batch {self.batch}"
+
+
+SHAPES = (Shape(6, 5), Shape(2, 3))
+SWEEP = (
+    *(Shape(layers, 5) for layers in (2, 4, 6, 8)),
+    *(Shape(6, cells) for cells in (3, 7)),
+    *(Shape(6, 5, batch) for batch in (32, 64, 256)),
+)
+
+
+def string_of(cells: int) -> str:
+    """ARC, cut to the first so many blocks of each cell, or lengthened by its last."""
+    numbers = ARC.split()
+    normal, reduction = numbers[:20], numbers[20:]
+    normal += normal[-4:] * (cells - 5)
+    reduction += reduction[-4:] * (cells - 5)
+    return " ".join(normal[: 4 * cells] + reduction[: 4 * cells])
+
+
+def uniform_string(op: int, cells: int) -> str:
+    """Every operation is `op`, every block reads the two nodes before it."""
+    blocks = [f"{block} {op} {block + 1} {op}" for block in range(cells)]
+    return " ".join(blocks * 2)
+
+
+class Child:
+    """A worker process."""
+
+    def __init__(self, kind: str, shape: Shape, extra: list[str]):
+        arguments = [string_of(shape.cells), *shape.flags(), *extra]
+        module = [sys.executable, "-m", "benchmarks.step_worker", str(time.time())]
+        self._process = subprocess.Popen(
+            [*module, kind, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.first_step = self._answer()
+
+    def ask(self, *request):
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(f"a worker ended with status {self._process.wait()}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def in_turn(children: dict[str, Child], what: str, arc: str | None) -> dict[str, float]:
+    """Median seconds of a 'child' or 'controller' step of each child."""
+    seconds = {kind: [] for kind in children}
+    for _ in range(TURNS):
+        for kind, child in children.items():
+            seconds[kind] += child.ask("steps", what, arc, STEPS + 1)[1:]
+    return {kind: float(np.median(times)) for kind, times in seconds.items()}
+
+
+def measure(shape: Shape, extra: list[str]) -> dict:
+    """All that is measured of one size of search."""
+    arc = string_of(shape.cells)
+    children = {kind: Child(kind, shape, extra) for kind in KINDS}
+    own = children["own"]
+    result = {
+        "shape": str(shape),
+        "first_step": {kind: child.first_step for kind, child in children.items()},
+        "child": in_turn(children, "child", arc),
+        "controller": in_turn(children, "controller", arc),
+        "facts": {kind: child.ask("facts") for kind, child in children.items()},
+        "multiply_adds": children["straight"].ask("multiply_adds"),
+        "conv_rate": children["straight"].ask("conv", 10),
+    }
+    children.pop("all").close()
+    children.pop("straight").close()
+    others = {
+        "all separable conv 5×5": uniform_string(1, shape.cells),
+        "all identity": uniform_string(4, shape.cells),
+    }
+    result["strings"] = {
+        name: {what: in_turn({"own": own}, what, string)["own"] for what in STEP_KINDS}
+        for name, string in others.items()
+    }
+    result["strings"][f"{FRESH} of a fresh controller"] = {
+        what: float(np.median(own.ask("steps", what, None, FRESH)))
+        for what in STEP_KINDS
+    }
+    own.close()
+    return result
+
+
+def table(result: dict) -> str:
+    lines = [f"{result['shape']}"]
+    names = "".join(f"{name:>16s}" for name in KINDS.values())
+    lines.append(f"{'':<34s}{names}{'b/a':>8s}{'a/c':>8s}")
+    for what in STEP_KINDS:
+        lines.append(_row(f"{what} step, ms", result[what], 1000, ".0f"))
+    lines.append(_row("first step after, s", result["first_step"], 1, ".1f"))
+    for field, name, style in (
+        ("ops", "graph ops", ".0f"),
+        ("function_ops", "ops in functions", ".0f"),
+        ("peak_gb", "peak memory above start, GB", ".2f"),
+    ):
+        values = {kind: facts[field] for kind, facts in result["facts"].items()}
+        lines.append(_row(name, values, 1, style))
+    work, conv_rate = result["multiply_adds"] / 1e9, result["conv_rate"] / 1e9
+    rate = work / result["child"]["own"]
+    lines.append(
+        f"multiply-adds: {work:.1f}e9 a step, {rate:.1f}e9 a second; a plain "
+        f"convolution's {conv_rate:.1f}e9: {rate / conv_rate:.2f} of it"
+    )
+    for name, seconds in result["strings"].items():
+        lines.append(
+            f"(a) {name}: child {1000 * seconds['child']:.0f} ms, "
+            f"controller {1000 * seconds['controller']:.0f} ms"
+        )
+    return "\n".join(lines)
+
+
+def _row(name: str, values: dict, factor: float, style: str) -> str:
+    numbers = "".join(f"{factor * values[kind]:>16{style}}" for kind in KINDS)
+    ratios = (
+        values["all"] / max(values["own"], 1e-9),
+        values["own"] / max(values["straight"], 1e-9),
+    )
+    return f"{name:<34s}{numbers}" + "".join(f"{ratio:>8.2f}" for ratio in ratios)
+
+
+def sweep(extra: list[str]) -> list[dict]:
+    """Nanoseconds of a child step for each of the string's own multiply-adds."""
+    results = []
+    for shape in SWEEP:
+        children = {kind: Child(kind, shape, extra) for kind in ("own", "straight")}
+        work = children["straight"].ask("multiply_adds")
+        children.pop("straight").close()
+        seconds = in_turn(children, "child", string_of(shape.cells))["own"]
+        children["own"].close()
+        results.append({"shape": str(shape), "seconds": seconds, "multiply_adds": work})
+        print(
+            f"{shape!s:<30s}{1000 * seconds:>8.0f} ms{work / 1e9:>8.1f}e9 multiply-adds"
+            f"{1e9 * seconds / work:>8.4f} ns each",
+            flush=True,
+        )
+    costs = [result["seconds"] / result["multiply_adds"] for result in results]
+    print(f"dearest / cheapest: {max(costs) / min(costs):.2f}")
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", help="also write what was measured to this file")
+    parser.add_argument("--profile", action="store_true", help="the ops that take time")
+    parser.add_argument("--sweep", action="store_true", help="many sizes of search")
+    arguments, extra = parser.parse_known_args()
+    if arguments.profile:
+        for kind in ("own", "straight"):
+            child = Child(kind, SHAPES[0], extra)
+            for what in STEP_KINDS:
+                print(f"{KINDS[kind]}, {what} step, {SHAPES[0]}")
+                print(child.ask("profile", what, string_of(SHAPES[0].cells)))
+            child.close()
+        return
+    if arguments.sweep:
+        results = sweep(extra)
+    else:
+        results = []
+        for shape in SHAPES:
+            results.append(measure(shape, extra))
+            print(table(results[-1]), end="\n\n", flush=True)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as stream:
+            json.dump(results, stream, indent=2)
+
+
+if __name__ == "__main__":
+    main()

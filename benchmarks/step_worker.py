@@ -1,0 +1,180 @@
+"""One search child in a process of its own, which runs steps when it is told to.
+
+Started by benchmarks/search_step.py, with which it talks in lines of JSON: requests
+come on stdin, answers go to stdout. Not meant to be run by hand.
+"""
+
+import json
+import os
+import sys
+import time
+from functools import partial
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.multiply_adds import multiply_adds
+from benchmarks.profiling import profile
+from benchmarks.reference_children import AllBranchesChild, StraightChild
+from enas import search
+from enas.arc import numbers_of, parse_arc
+from enas.data_utils import Data, Split
+from enas.flags import parse
+from enas.input_pipeline import InputPipeline
+from enas.micro_child import MicroChild
+from enas.session import session_config
+from search_arc_mnist import CONSTANTS
+
+IMAGES = 2048
+CONV = (32, 64)  # size and channels of the plain convolution
+
+
+def child_maker(kind: str, arc):
+    return {
+        "own": MicroChild,
+        "all": AllBranchesChild,
+        "straight": partial(StraightChild, arc),
+    }[kind]
+
+
+def random_data(settings) -> Data:
+    rng = np.random.default_rng(0)
+    shape = (IMAGES, settings.img_size, settings.img_size, settings.channel)
+    images = rng.integers(0, 256, shape).astype(np.uint8)
+    split = Split(images, rng.integers(10, size=IMAGES).astype(np.int32))
+    half = np.full(settings.channel, 0.5, np.float32)
+    return Data(split, split, split, half, half, tuple("0123456789"))
+
+
+def memory(field: str) -> float:
+    """This process's 'VmRSS' (memory held) or 'VmHWM' (the most so far), in GB."""
+    with open("/proc/self/status", encoding="ascii") as stream:
+        line = next(line for line in stream if line.startswith(field + ":"))
+    return int(line.split()[1]) / 2**20
+
+
+class Worker:
+    """A built search, its session, and what can be asked of it."""
+
+    def __init__(self, kind: str, arc: str, flags: list[str]):
+        self.settings = parse(["step_worker", *flags], CONSTANTS)
+        self.arc = parse_arc(arc, self.settings.child_num_cells)
+        data = random_data(self.settings)
+        self.before = memory("VmRSS")
+        self.pipeline = InputPipeline(data, self.settings.batch_size)
+        _, self.ops = search.build(
+            self.settings,
+            self.pipeline,
+            len(data.classes),
+            IMAGES // self.settings.batch_size,
+            child_maker(kind, self.arc),
+        )
+        self.session = tf.compat.v1.Session(config=session_config())
+        self.session.run(tf.compat.v1.global_variables_initializer())
+        self.pipeline.initialize(self.session)
+
+    def _feed(self, stream: str, arc: str | None) -> dict:
+        """arc: a string; None for the sampler's own."""
+        feed = self.pipeline.feed(stream)
+        if arc is not None:
+            numbers = numbers_of(parse_arc(arc, self.settings.child_num_cells))
+            half = len(numbers) // 2
+            feed[self.ops.sample.normal_arc] = numbers[:half]
+            feed[self.ops.sample.reduce_arc] = numbers[half:]
+        return feed
+
+    def _run_child(self, arc, *options):
+        """A step of an epoch, as enas/loop.py runs it."""
+        child = self.ops.child
+        fetches = (
+            child.train.train,
+            child.outputs.loss,
+            child.train.lr,
+            child.train.grad_norm,
+            child.outputs.correct,
+        )
+        self.session.run(fetches, self._feed("train", arc) | child.feed, *options)
+
+    def _run_controller(self, arc, *options):
+        """A sample of a round, as enas/search.py runs it."""
+        controller = self.ops.controller
+        fetches = (
+            controller.accumulate,
+            controller.loss,
+            self.ops.sample.entropy,
+            controller.grad_norm,
+            self.ops.accuracy,
+            controller.baseline,
+        )
+        self.session.run(fetches, self._feed("reward", arc), *options)
+
+    def steps(self, what: str, arc: str | None, count: int) -> list[float]:
+        """Seconds of each of some 'child' or 'controller' steps."""
+        run = {"child": self._run_child, "controller": self._run_controller}[what]
+        seconds = []
+        for _ in range(count):
+            start = time.perf_counter()
+            run(arc)
+            seconds.append(time.perf_counter() - start)
+        return seconds
+
+    def facts(self) -> dict:
+        """Ops at the top of the graph and in its functions; GB above the start."""
+        graph = tf.compat.v1.get_default_graph()
+        functions = graph.as_graph_def().library.function
+        return {
+            "ops": len(graph.get_operations()),
+            "function_ops": sum(len(function.node_def) for function in functions),
+            "peak_gb": memory("VmHWM") - self.before,
+            "now_gb": memory("VmRSS") - self.before,
+        }
+
+    def multiply_adds(self) -> int:
+        """Of a batch, forward and backward."""
+        graph = tf.compat.v1.get_default_graph()
+        return multiply_adds(graph) * self.settings.batch_size
+
+    def conv(self, count: int) -> float:
+        """Multiply-adds a second of a plain 3×3 convolution, forward and backward."""
+        size, channels = CONV
+        batch = self.settings.batch_size
+        with tf.Graph().as_default() as graph:
+            x = tf.random.uniform([batch, size, size, channels])
+            x = tf.compat.v1.get_variable("x", initializer=x)
+            kernel = tf.random.uniform([3, 3, channels, channels])
+            kernel = tf.compat.v1.get_variable("kernel", initializer=kernel)
+            y = tf.nn.conv2d(x, kernel, 1, "SAME")
+            gradients = tf.gradients(y, [x, kernel], tf.ones_like(y) * 0.5)
+            run = tf.group(*[tf.reduce_max(g) for g in gradients], tf.reduce_max(y))
+            work = multiply_adds(graph) * batch
+            with tf.compat.v1.Session(config=session_config()) as session:
+                session.run(tf.compat.v1.global_variables_initializer())
+                session.run(run)
+                seconds = []
+                for _ in range(count):
+                    start = time.perf_counter()
+                    session.run(run)
+                    seconds.append(time.perf_counter() - start)
+        return work / float(np.median(seconds))
+
+    def profile(self, what: str, arc: str | None) -> str:
+        run = {"child": self._run_child, "controller": self._run_controller}[what]
+        run(arc)
+        return profile(lambda *options: run(arc, *options))
+
+
+def main() -> None:
+    started, kind, arc, *flags = sys.argv[1:]
+    with tf.Graph().as_default():
+        worker = Worker(kind, arc, flags)
+        worker.steps("child", arc, 1)
+        print(json.dumps(time.time() - float(started)), flush=True)
+        for line in sys.stdin:
+            name, *arguments = json.loads(line)
+            print(json.dumps(getattr(worker, name)(*arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
