@@ -164,7 +164,33 @@ def separable_conv(
 
 def pool(x: tf.Tensor, kind: str, size: int, stride: int) -> tf.Tensor:
     """Average ('AVG') or max ('MAX') pool, SAME."""
-    return tf.nn.pool(x, [size, size], kind, [stride, stride], "SAME")
+    if kind == "MAX":
+        return _max_pool(x, size, stride)
+    return tf.nn.avg_pool2d(x, size, stride, "SAME")
+
+
+def _max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """Max pool whose gradient takes the maximum once more.
+
+    oneDNN's fast gradient serves only where its max pool stands in the same function.
+    A gradient that is given the maximum by another function, as in a branch, falls back
+    on one that takes six times as long."""
+
+    @tf.custom_gradient
+    def run(x):
+        def gradient(dy):
+            return tf.raw_ops.MaxPoolGrad(
+                orig_input=x,
+                orig_output=tf.nn.max_pool2d(x, size, stride, "SAME"),
+                grad=dy,
+                ksize=[1, size, size, 1],
+                strides=[1, stride, stride, 1],
+                padding="SAME",
+            )
+
+        return tf.nn.max_pool2d(x, size, stride, "SAME"), gradient
+
+    return run(x)
 
 
 def factorized_reduction(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from quantize.base_ops import scale_gradient
+from quantize.base_ops import depthwise_conv2d, scale_gradient
 
 serializable = keras.saving.register_keras_serializable(package="lowbit")
 
@@ -206,8 +206,7 @@ class BaseSpatial(BaseLayer):
         }
 
     def _depthwise(self, inputs, kernel):
-        strides = [1, self.strides, self.strides, 1]
-        return tf.nn.depthwise_conv2d(inputs, kernel, strides, self.padding.upper())
+        return depthwise_conv2d(inputs, kernel, self.strides, self.padding.upper())
 
 
 class BaseConv2D(BaseSpatial):

@@ -65,6 +65,44 @@ def straight_through(
     return step(x)
 
 
+def depthwise_conv2d(
+    x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str
+) -> tf.Tensor:
+    """Depthwise convolution with a faster gradient.
+
+    At stride 1 with SAME padding and an odd kernel, the gradient with respect to x is
+    the depthwise convolution of the incoming gradient with the kernel turned by 180°,
+    for which the forward op takes a fifth of the time of the op meant for it.
+
+    Args:
+      x: float32 [N, H, W, C]. kernel: float32 [K, K, C, 1]. Both receive gradient.
+      padding: 'SAME' or 'VALID'.
+
+    Returns:
+      [N, H', W', C].
+    """
+    strides = [1, stride, stride, 1]
+    if stride != 1 or padding != "SAME" or kernel.shape[0] % 2 == 0:
+        return tf.nn.depthwise_conv2d(x, kernel, strides, padding)
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradient(dy):
+            turned = tf.reverse(kernel, [0, 1])
+            kernel_gradient = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+                input=x,
+                filter_sizes=kernel.shape.as_list(),
+                out_backprop=dy,
+                strides=strides,
+                padding=padding,
+            )
+            return tf.nn.depthwise_conv2d(dy, turned, strides, padding), kernel_gradient
+
+        return tf.nn.depthwise_conv2d(x, kernel, strides, padding), gradient
+
+    return convolve(x, kernel)
+
+
 def scaled(quantizer: Callable[[tf.Tensor], tf.Tensor], w: tf.Tensor, H: float):
     """H · quantizer(w / H): a quantizer made for [-1, 1] applied to [-H, H].
 
