@@ -1,6 +1,6 @@
-"""What a training step of a fixed child costs in each scheme, against the float child.
+"""What a training step of a fixed child costs in each scheme, against float.
 
-    enas_env/bin/python -m benchmarks.fixed_step [--profile] [flags of train_arc_mnist.py]
+    enas_env/bin/python -m benchmarks.fixed_step [--profile] [train_arc_mnist flags]
 
 The schemes take turns in one process. Images are random.
 """
