@@ -68,11 +68,11 @@ def straight_through(
 def depthwise_conv2d(
     x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str
 ) -> tf.Tensor:
-    """Depthwise convolution with a faster gradient.
+    """Depthwise convolution, with a faster gradient at stride 1, SAME, of odd kernels.
 
-    At stride 1 with SAME padding and an odd kernel, the gradient with respect to x is
-    the depthwise convolution of the incoming gradient with the kernel turned by 180°,
-    for which the forward op takes a fifth of the time of the op meant for it.
+    The gradient with respect to x is then the depthwise convolution of the incoming one
+    with the kernel turned by 180°, for which oneDNN's forward op takes a quarter of the
+    time of the op meant for it. For the kernel's, see `_kernel_gradient`.
 
     Args:
       x: float32 [N, H, W, C]. kernel: float32 [K, K, C, 1]. Both receive gradient.
@@ -82,25 +82,51 @@ def depthwise_conv2d(
       [N, H', W', C].
     """
     strides = [1, stride, stride, 1]
-    if stride != 1 or padding != "SAME" or kernel.shape[0] % 2 == 0:
+    size = kernel.shape[0]
+    if stride != 1 or padding != "SAME" or size % 2 == 0:
         return tf.nn.depthwise_conv2d(x, kernel, strides, padding)
 
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradient(dy):
             turned = tf.reverse(kernel, [0, 1])
-            kernel_gradient = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=x,
-                filter_sizes=kernel.shape.as_list(),
-                out_backprop=dy,
-                strides=strides,
-                padding=padding,
-            )
-            return tf.nn.depthwise_conv2d(dy, turned, strides, padding), kernel_gradient
+            dx = tf.nn.depthwise_conv2d(dy, turned, strides, "SAME")
+            return dx, _kernel_gradient(x, dy, size)
 
-        return tf.nn.depthwise_conv2d(x, kernel, strides, padding), gradient
+        return tf.nn.depthwise_conv2d(x, kernel, strides, "SAME"), gradient
 
     return convolve(x, kernel)
+
+
+def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+    """Of a depthwise kernel [size, size, C, 1], at stride 1 and SAME padding.
+
+    oneDNN is fast where a kernel is one or three columns wide: eight times as fast for
+    three columns as for five. So the middle three columns are one op, and each other
+    column is one on x moved aside.
+    """
+    if size <= 3:
+        return _columns_gradient(x, dy, size, size)
+    half, width = size // 2, x.shape[2]
+    moved = tf.pad(x, [[0, 0], [0, 0], [half, half], [0, 0]])
+
+    def column(number):
+        return _columns_gradient(moved[:, :, number : number + width], dy, size, 1)
+
+    left = [column(number) for number in range(half - 1)]
+    middle = _columns_gradient(x, dy, size, 3)
+    right = [column(number) for number in range(half + 2, size)]
+    return tf.concat([*left, middle, *right], axis=1)
+
+
+def _columns_gradient(x: tf.Tensor, dy: tf.Tensor, rows: int, columns: int):
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=x,
+        filter_sizes=[rows, columns, x.shape[-1], 1],
+        out_backprop=dy,
+        strides=[1, 1, 1, 1],
+        padding="SAME",
+    )
 
 
 def scaled(quantizer: Callable[[tf.Tensor], tf.Tensor], w: tf.Tensor, H: float):

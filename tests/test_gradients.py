@@ -25,7 +25,7 @@ def check(function, reference, *inputs):
             np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kernel_size", [2, 3, 5])
+@pytest.mark.parametrize("kernel_size", [2, 3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 def test_depthwise_convolution(kernel_size, stride, padding):
