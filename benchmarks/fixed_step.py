@@ -42,15 +42,8 @@ class FixedChild:
             self._session = tf.compat.v1.Session(config=session_config())
             self._session.run(tf.compat.v1.global_variables_initializer())
             pipeline.initialize(self._session)
-        child = ops.child
-        self._fetches = (
-            child.train.train,
-            child.outputs.loss,
-            child.train.lr,
-            child.train.grad_norm,
-            child.outputs.correct,
-        )
-        self._feed = pipeline.feed("train") | child.feed
+        self._fetches = ops.child.fetches()
+        self._feed = pipeline.feed("train") | ops.child.feed
 
     def run(self, *options) -> None:
         self._session.run(self._fetches, self._feed, *options)

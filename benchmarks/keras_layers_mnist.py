@@ -79,9 +79,9 @@ def four_bit_cnn() -> keras.Model:
 
 # Name to model and epochs.
 MODELS = {
-    "binary_mlp": (binary_mlp, 25),
-    "ternary_cnn": (ternary_cnn, 15),
-    "four_bit_cnn": (four_bit_cnn, 15),
+    "binary_mlp": (binary_mlp, 20),
+    "ternary_cnn": (ternary_cnn, 12),
+    "four_bit_cnn": (four_bit_cnn, 12),
 }
 
 

@@ -88,27 +88,12 @@ class Worker:
     def _run_child(self, arc, *options):
         """A step of an epoch, as enas/loop.py runs it."""
         child = self.ops.child
-        fetches = (
-            child.train.train,
-            child.outputs.loss,
-            child.train.lr,
-            child.train.grad_norm,
-            child.outputs.correct,
-        )
-        self.session.run(fetches, self._feed("train", arc) | child.feed, *options)
+        feed = self._feed("train", arc) | child.feed
+        self.session.run(child.fetches(), feed, *options)
 
     def _run_controller(self, arc, *options):
         """A sample of a round, as enas/search.py runs it."""
-        controller = self.ops.controller
-        fetches = (
-            controller.accumulate,
-            controller.loss,
-            self.ops.sample.entropy,
-            controller.grad_norm,
-            self.ops.accuracy,
-            controller.baseline,
-        )
-        self.session.run(fetches, self._feed("reward", arc), *options)
+        self.session.run(self.ops.fetches(), self._feed("reward", arc), *options)
 
     def steps(self, what: str, arc: str | None, count: int) -> list[float]:
         """Seconds of each of some 'child' or 'controller' steps."""

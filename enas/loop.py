@@ -39,6 +39,11 @@ class ChildOps(NamedTuple):
     global_step: tf.Variable
     feed: dict
 
+    def fetches(self) -> tuple:
+        """What a step fetches: the update, then what its line of the log shows."""
+        train, outputs = self.train, self.outputs
+        return train.train, outputs.loss, train.lr, train.grad_norm, outputs.correct
+
 
 def make_child_ops(
     settings: Settings,
@@ -115,13 +120,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     """
     session, settings = run.session, run.settings
     feed = run.pipeline.feed("train") | child.feed
-    fetches = (
-        child.train.train,
-        child.outputs.loss,
-        child.train.lr,
-        child.train.grad_norm,
-        child.outputs.correct,
-    )
+    fetches = child.fetches()
     first = int(session.run(child.global_step))
     last = (epoch + 1) * run.steps_per_epoch
     bar = tqdm(

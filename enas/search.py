@@ -28,6 +28,19 @@ class SearchOps(NamedTuple):
     accuracy: tf.Tensor
     controller: ControllerTraining | None
 
+    def fetches(self) -> tuple:
+        """What a sample of a controller round fetches: its gradient's accumulation,
+        then what its line of the log shows."""
+        training = self.controller
+        return (
+            training.accumulate,
+            training.loss,
+            self.sample.entropy,
+            training.grad_norm,
+            self.accuracy,
+            training.baseline,
+        )
+
 
 def search(settings: Settings, data: Data, log: Log) -> None:
     """Searches for num_epochs."""
@@ -88,14 +101,7 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
     settings, session, controller = run.settings, run.session, ops.controller
     run.log.line(f"Epoch {epoch}: Training controller")
     feed = run.pipeline.feed("reward")
-    fetches = (
-        controller.accumulate,
-        controller.loss,
-        ops.sample.entropy,
-        controller.grad_norm,
-        ops.accuracy,
-        controller.baseline,
-    )
+    fetches = ops.fetches()
     updates = int(session.run(controller.updates))
     samples = settings.controller_train_steps * settings.controller_num_aggregate
     bar = tqdm(range(samples), f"controller {epoch}", disable=None, leave=False)
