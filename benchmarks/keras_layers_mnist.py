@@ -28,12 +28,16 @@ BATCH = 100
 LEARNING_RATE = 0.005  # at first; cosine decay to zero
 
 Layer = Callable[..., keras.layers.Layer]
+Blocks = tuple[tuple[int, bool], ...]
 
 
 def binary_mlp() -> keras.Model:
-    """Three hidden layers of 1024: weights and activations are -1 or +1."""
+    """Three hidden layers of 1024: weights and activations are -1 or +1.
+
+    Dropout, on the pixels too, as in BinaryNet (1602.02830)."""
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
     for _ in range(3):
+        model.add(keras.layers.Dropout(0.2))
         model.add(BinaryDense(1024))
         model.add(keras.layers.BatchNormalization(momentum=0.9))
         model.add(keras.layers.Activation(binary_tanh))
@@ -42,15 +46,16 @@ def binary_mlp() -> keras.Model:
     return model
 
 
-def cnn(conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
-    """Four 3×3 convolutions and a classifier, all of them low-bit.
+def cnn(blocks: Blocks, conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
+    """3×3 convolutions and a classifier, all of them low-bit.
 
     Args:
+      blocks: the filters of each convolution, and whether a max pool follows it.
       conv, dense: of (filters, kernel size) and of (units), make a layer.
       activation: of nothing, makes a layer.
     """
     model = keras.Sequential([keras.Input((28, 28, 1))])
-    for filters, pooled in ((16, False), (32, True), (64, True), (64, False)):
+    for filters, pooled in blocks:
         model.add(conv(filters, 3))
         if pooled:
             model.add(keras.layers.MaxPooling2D())
@@ -66,7 +71,8 @@ def cnn(conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
 def ternary_cnn() -> keras.Model:
     """Weights and activations are -1, 0 or +1."""
     activation = partial(keras.layers.Activation, ternary_tanh)
-    return cnn(TernaryConv2D, TernaryDense, activation)
+    blocks = ((32, True), (64, False), (64, True), (128, False))
+    return cnn(blocks, TernaryConv2D, TernaryDense, activation)
 
 
 def four_bit_cnn() -> keras.Model:
@@ -74,12 +80,13 @@ def four_bit_cnn() -> keras.Model:
     conv, dense = (
         partial(layer, n_bits=4) for layer in (QuantizedConv2D, QuantizedDense)
     )
-    return cnn(conv, dense, partial(QuantizedReLU, n_bits=4))
+    blocks = ((16, False), (32, True), (64, True), (64, False))
+    return cnn(blocks, conv, dense, partial(QuantizedReLU, n_bits=4))
 
 
 # Name to model and epochs.
 MODELS = {
-    "binary_mlp": (binary_mlp, 20),
+    "binary_mlp": (binary_mlp, 25),
     "ternary_cnn": (ternary_cnn, 12),
     "four_bit_cnn": (four_bit_cnn, 12),
 }
