@@ -15,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from benchmarks.search_step import ARC
 from enas import search
 from enas.arc import numbers_of, parse_arc
 from enas.datasets import open_data
@@ -23,7 +24,6 @@ from enas.input_pipeline import InputPipeline
 from enas.session import session_config
 from search_arc_mnist import CONSTANTS
 
-ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
 WINDOW = 50
 
 

@@ -7,14 +7,13 @@ The schemes take turns in one process. Images are random.
 
 import os
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.profiling import profile
+from benchmarks.profiling import profile, timed
 from benchmarks.search_step import ARC
 from benchmarks.step_worker import IMAGES, random_data
 from enas import train
@@ -48,15 +47,6 @@ class FixedChild:
     def run(self, *options) -> None:
         self._session.run(self._fetches, self._feed, *options)
 
-    def steps(self, count: int) -> list[float]:
-        """Seconds of each."""
-        seconds = []
-        for _ in range(count):
-            start = time.perf_counter()
-            self.run()
-            seconds.append(time.perf_counter() - start)
-        return seconds
-
 
 def main() -> None:
     flags = [flag for flag in sys.argv[1:] if flag != "--profile"]
@@ -64,7 +54,7 @@ def main() -> None:
     seconds = {scheme: [] for scheme in SCHEMES}
     for _ in range(TURNS):
         for scheme, child in children.items():
-            seconds[scheme] += child.steps(STEPS + 1)[1:]
+            seconds[scheme] += timed(child.run, STEPS + 1)[1:]
     medians = {scheme: float(np.median(times)) for scheme, times in seconds.items()}
     print(f"{'scheme':<12s}{'ms a step':>10s}{'/ float':>9s}")
     for scheme, median in medians.items():

@@ -1,11 +1,22 @@
-"""The ops that take the time of a step, as a table."""
+"""How long steps take, and which ops take the time of a step."""
 
+import time
 from collections import defaultdict
 
 import tensorflow as tf
 
 # Ops that wait for others to run; those others are listed by themselves.
 _CALLERS = ("Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall")
+
+
+def timed(run, count: int) -> list[float]:
+    """Seconds of each of some runs."""
+    seconds = []
+    for _ in range(count):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
 def profile(run, steps: int = 3, rows: int = 20) -> str:

@@ -9,25 +9,16 @@ Layout: as in enas/micro_child.py; n images of a batch are N here.
 import tensorflow as tf
 
 from enas.arc import Arc, numbers_of
-from enas.common_ops import Context, create_bank, unpack_row
-from enas.micro_child import MicroChild, Routing, bank_rows, row_offsets
+from enas.common_ops import Context, unpack_row
+from enas.micro_child import MicroChild, Routing, row_offsets
 from enas.models import Outputs
-from enas.operations import OPERATIONS, WeightSpec, norm_specs
+from enas.operations import OPERATIONS
 
 COPIES = 4  # for training, validation, test and reward
 
 
 class ReferenceChild(MicroChild):
     """What the two share: the output of a cell, from its unread nodes side by side."""
-
-    def _combine_weights(self, context: Context, routing, filters):
-        """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
-        spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
-        with tf.compat.v1.variable_scope("final_conv"):
-            rows = self.config.num_cells + 2
-            bank = create_bank("kernel", rows, (spec,), context.scheme)
-            scale, offset = self._create_weights(norm_specs(filters), context.scheme)
-        return tf.gather(bank, routing.unread), scale, offset
 
     def _convolve(self, context: Context, x, kernels, scale, offset, filters):
         """The unread nodes side by side, [N, H, W, n·F], to [N, H, W, F]."""
@@ -84,12 +75,8 @@ class StraightChild(ReferenceChild):
     def _edge_weights(self, context: Context, routing, filters) -> list:
         """The weights of each edge's operation, E lists."""
         weights = [()] * len(routing.op)
-        for number, operation in enumerate(OPERATIONS):
-            specs = operation.weights(filters, 1)
-            if not specs:
-                continue
-            rows = bank_rows(self.config.num_cells)
-            bank = create_bank(f"op_{number}", rows, specs, context.scheme)
+        for number, bank in self._operation_banks(context, filters).items():
+            specs = OPERATIONS[number].weights(filters, 1)
             if not routing.rows[number]:
                 self._unread_banks.add(bank.ref())
                 continue
@@ -116,12 +103,7 @@ class AllBranchesChild(ReferenceChild):
         return copies[0]
 
     def run_blocks(self, context: Context, inputs, routing, filters):
-        banks = {}
-        for number, operation in enumerate(OPERATIONS):
-            specs = operation.weights(filters, 1)
-            if specs:
-                rows = bank_rows(self.config.num_cells)
-                banks[number] = create_bank(f"op_{number}", rows, specs, context.scheme)
+        banks = self._operation_banks(context, filters)
         offsets = row_offsets(self.config.num_cells)
         nodes = list(inputs)
         for block in range(self.config.num_cells):

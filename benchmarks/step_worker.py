@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.multiply_adds import multiply_adds
-from benchmarks.profiling import profile
+from benchmarks.profiling import profile, timed
 from benchmarks.reference_children import AllBranchesChild, StraightChild
 from enas import search
 from enas.arc import numbers_of, parse_arc
@@ -97,13 +97,11 @@ class Worker:
 
     def steps(self, what: str, arc: str | None, count: int) -> list[float]:
         """Seconds of each of some 'child' or 'controller' steps."""
-        run = {"child": self._run_child, "controller": self._run_controller}[what]
-        seconds = []
-        for _ in range(count):
-            start = time.perf_counter()
-            run(arc)
-            seconds.append(time.perf_counter() - start)
-        return seconds
+        run = self._runner(what)
+        return timed(lambda: run(arc), count)
+
+    def _runner(self, what: str):
+        return {"child": self._run_child, "controller": self._run_controller}[what]
 
     def facts(self) -> dict:
         """Ops at the top of the graph and in its functions; GB above the start."""
@@ -137,15 +135,11 @@ class Worker:
             with tf.compat.v1.Session(config=session_config()) as session:
                 session.run(tf.compat.v1.global_variables_initializer())
                 session.run(run)
-                seconds = []
-                for _ in range(count):
-                    start = time.perf_counter()
-                    session.run(run)
-                    seconds.append(time.perf_counter() - start)
+                seconds = timed(lambda: session.run(run), count)
         return work / float(np.median(seconds))
 
     def profile(self, what: str, arc: str | None) -> str:
-        run = {"child": self._run_child, "controller": self._run_controller}[what]
+        run = self._runner(what)
         run(arc)
         return profile(lambda *options: run(arc, *options))
 

@@ -40,9 +40,7 @@ def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
       InputError: the server cannot be reached, the archive is not the one whose MD5 is
         known, or the folder cannot be written to.
     """
-    found = find_folder(folder)
-    if found is not None:
-        print(f"CIFAR-10 is in {found} already", file=sys.stderr)
+    if find_folder(folder) is not None:
         return
     archive = os.path.join(folder, url.rpartition("/")[2])
     try:
@@ -178,7 +176,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("download_cifar: interrupted; run again to go on", file=sys.stderr)
         sys.exit(130)
-    print(f"CIFAR-10 is in {folder}", file=sys.stderr)
+    print(f"CIFAR-10 is in {find_folder(folder)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

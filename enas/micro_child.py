@@ -142,18 +142,21 @@ class MicroChild(Model):
         """For each operation that has weights, E tensors: the edge's row [1, P] where
         the edge sampled that operation, else nothing, [0, P]."""
         edge_rows = []
+        for number, bank in self._operation_banks(context, filters).items():
+            rows = tf.gather(bank, routing.rows[number])  # [n, P]
+            edge_rows.append(tf.split(rows, routing.takes[number]))
+        return edge_rows
+
+    def _operation_banks(
+        self, context: Context, filters: int
+    ) -> dict[int, tf.Variable]:
+        """The bank [R, P] of each operation that has weights, by its number."""
+        rows, banks = bank_rows(self.config.num_cells), {}
         for number, operation in enumerate(OPERATIONS):
             specs = operation.weights(filters, 1)
             if specs:
-                bank = create_bank(
-                    f"op_{number}",
-                    bank_rows(self.config.num_cells),
-                    specs,
-                    context.scheme,
-                )
-                rows = tf.gather(bank, routing.rows[number])  # [n, P]
-                edge_rows.append(tf.split(rows, routing.takes[number]))
-        return edge_rows
+                banks[number] = create_bank(f"op_{number}", rows, specs, context.scheme)
+        return banks
 
     def _shared(
         self, make: Callable, context: Context, filters: int, image
@@ -190,17 +193,23 @@ class MicroChild(Model):
         self, context: Context, nodes: tf.Tensor, routing: Routing, filters: int, image
     ) -> tf.Tensor:
         """The unread nodes → activation → 1×1 convolution to F → batch norm."""
+        kernels, scale, offset = self._combine_weights(context, routing, filters)
+        run = self._shared(self._combine_function, context, filters, image)
+        output = run(nodes, routing.unread, kernels)
+        output.set_shape(image)
+        return context.norm(output, scale, offset)
+
+    def _combine_weights(
+        self, context: Context, routing: Routing, filters: int
+    ) -> tuple[tf.Tensor, tf.Variable, tf.Variable]:
+        """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
         kernel_spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
         with tf.compat.v1.variable_scope("final_conv"):
             bank = create_bank(
                 "kernel", self.config.num_cells + 2, (kernel_spec,), context.scheme
             )
             scale, offset = self._create_weights(norm_specs(filters), context.scheme)
-        kernels = tf.gather(bank, routing.unread)  # [n, F·F]
-        run = self._shared(self._combine_function, context, filters, image)
-        output = run(nodes, routing.unread, kernels)
-        output.set_shape(image)
-        return context.norm(output, scale, offset)
+        return tf.gather(bank, routing.unread), scale, offset
 
     def _combine_function(self, context: Context, filters: int, image) -> Callable:
         """(nodes, unread [n], kernels [n, F·F]) to [N, H, W, F].
