@@ -15,7 +15,6 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.multiply_adds import multiply_adds
 from benchmarks.profiling import profile, timed
 from benchmarks.reference_children import AllBranchesChild, StraightChild
 from enas import search
@@ -24,6 +23,7 @@ from enas.data_utils import Data, Split
 from enas.flags import parse
 from enas.input_pipeline import InputPipeline
 from enas.micro_child import MicroChild
+from enas.multiply_adds import multiply_adds
 from enas.session import session_config
 from search_arc_mnist import CONSTANTS
 
@@ -117,7 +117,7 @@ class Worker:
     def multiply_adds(self) -> int:
         """Of a batch, forward and backward."""
         graph = tf.compat.v1.get_default_graph()
-        return multiply_adds(graph) * self.settings.batch_size
+        return multiply_adds(graph.get_operations()) * self.settings.batch_size
 
     def conv(self, count: int) -> float:
         """Multiply-adds a second of a plain 3×3 convolution, forward and backward."""
@@ -131,7 +131,7 @@ class Worker:
             y = tf.nn.conv2d(x, kernel, 1, "SAME")
             gradients = tf.gradients(y, [x, kernel], tf.ones_like(y) * 0.5)
             run = tf.group(*[tf.reduce_max(g) for g in gradients], tf.reduce_max(y))
-            work = multiply_adds(graph) * batch
+            work = multiply_adds(graph.get_operations()) * batch
             with tf.compat.v1.Session(config=session_config()) as session:
                 session.run(tf.compat.v1.global_variables_initializer())
                 session.run(run)

@@ -1,7 +1,10 @@
 """What a search and a training share: the loop over epochs, and an evaluation."""
 
 import math
+import os
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -9,12 +12,17 @@ from tqdm import tqdm
 
 from enas import configs
 from enas.data_utils import Data
+from enas.events import Events
 from enas.flags import Settings
 from enas.input_pipeline import InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
 from enas.session import Session
+from enas.summary import parts_of, table
 from enas.utils import TrainOps, get_train_ops
+
+SUMMARY_FILE = "summary.txt"
+EVENTS_FOLDER = "events"
 
 
 class Run(NamedTuple):
@@ -23,6 +31,7 @@ class Run(NamedTuple):
     session: Session
     pipeline: InputPipeline
     log: Log
+    events: Events
     settings: Settings
     steps_per_epoch: int
 
@@ -72,7 +81,12 @@ def is_due(settings: Settings, epoch: int, every: int) -> bool:
 
 
 def run_epochs(
-    settings: Settings, data: Data, log: Log, build: Callable, after_epoch: Callable
+    settings: Settings,
+    data: Data,
+    log: Log,
+    build: Callable,
+    after_epoch: Callable,
+    at_end: Callable | None = None,
 ) -> None:
     """Trains a child for num_epochs, from the output folder's checkpoint if any.
 
@@ -81,6 +95,7 @@ def run_epochs(
         its ops, which have a ChildOps as `child`; builds in the default graph.
       after_epoch: is called with the Run, the ops, the number of whole epochs and the
         global step after each epoch; a checkpoint follows.
+      at_end: is called with the Run and the ops after the last epoch.
     """
     with tf.Graph().as_default():
         seed = settings.seed or None
@@ -91,15 +106,23 @@ def run_epochs(
         steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
         model, ops = build(settings, pipeline, len(data.classes), steps)
         _log_model(model, log)
+        summary = table(parts_of(model))
+        print(summary, file=sys.stderr)
         if settings.num_epochs == 0:
             return
-        with Session(settings.output_dir, pipeline) as session:
-            run = Run(session, pipeline, log, settings, steps)
+        path = os.path.join(settings.output_dir, SUMMARY_FILE)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(summary + "\n")
+        events = Events(os.path.join(settings.output_dir, EVENTS_FOLDER))
+        with Session(settings.output_dir, pipeline) as session, closing(events):
+            run = Run(session, pipeline, log, events, settings, steps)
             first = int(session.run(ops.child.global_step)) // steps
             for epoch in range(first, settings.num_epochs):
                 step = _train_epoch(run, ops.child, epoch)
                 after_epoch(run, ops, epoch + 1, step)
                 session.save(step)
+            if at_end is not None:
+                at_end(run, ops)
 
 
 def _log_model(model: Model, log: Log) -> None:
@@ -146,18 +169,31 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
                     minutes=run.log.minutes(),
                 )
             )
+            accuracy = correct / settings.batch_size
+            shown = {"loss": loss, "lr": lr, "grad_norm": grad_norm}
+            run.events.scalars("child", step, shown | {"tr_acc": accuracy})
     return last
+
+
+def count_correct(run: Run, outputs: Outputs, split: str, feed: dict) -> int:
+    """Goes once over a split: how many of its images are classified right.
+
+    Args:
+      feed: what the child is fed beside its batches.
+    """
+    feed = run.pipeline.feed(split) | feed
+    batches = range(run.pipeline.eval_batches(split))
+    bar = tqdm(batches, f"{split} set", disable=None, leave=False)
+    return sum(int(run.session.run(outputs.correct, feed)) for _ in bar)
 
 
 def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
     """Goes once over a split, logs and returns the accuracy."""
-    feed = run.pipeline.feed(split)
-    batches = range(run.pipeline.eval_batches(split))
-    bar = tqdm(batches, f"{split} set", disable=None, leave=False)
-    correct = sum(int(run.session.run(outputs.correct, feed)) for _ in bar)
     count = run.pipeline.num_examples[split]
-    run.log.line(eval_lines(split, step, count, correct / count))
-    return correct / count
+    accuracy = count_correct(run, outputs, split, {}) / count
+    run.log.line(eval_lines(split, step, count, accuracy))
+    run.events.scalars("eval", step, {f"{split}_accuracy": accuracy})
+    return accuracy
 
 
 def evaluate_epoch(run: Run, outputs: Outputs, step: int) -> None:

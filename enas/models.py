@@ -153,11 +153,12 @@ class Model:
     def _create_weights(self, specs: Specs, scheme: Scheme) -> list[tf.Variable]:
         return create_weights(specs, scheme)
 
-    def _context(self, layer: int) -> Context:
+    def scheme_of(self, layer: int) -> Scheme:
         """Layer 0 and the stem (layer -1) are of the first scheme."""
-        first = layer <= 0
-        scheme = self.config.first_scheme if first else self.config.scheme
-        return Context(scheme, self._norm)
+        return self.config.first_scheme if layer <= 0 else self.config.scheme
+
+    def _context(self, layer: int) -> Context:
+        return Context(self.scheme_of(layer), self._norm)
 
     def _stem(self, images: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] to [N, H, W, 3F]."""
@@ -215,7 +216,7 @@ class Model:
 
     def _head(self, x: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] to logits [N, K]."""
-        x = self._context(self.config.num_layers).scheme.activation(x)
+        x = self.scheme_of(self.config.num_layers).activation(x)
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
         if self.config.keep_prob < 1.0:
             rate = (1.0 - self.config.keep_prob) * tf.cast(self._training, x.dtype)

@@ -5,15 +5,19 @@ Nothing that an earlier run left is deleted or written over: a fresh run moves i
 
 import json
 import os
+import platform
 import sys
+from importlib import metadata
 
 from filelock import FileLock, Timeout
 
 from enas.errors import InputError, UsageError
 
 FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
+VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
 LOCK_FILE = "lock"  # held while a run works in the folder
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 # Flags that shape the graph: a checkpoint fits only a run that has them alike.
 SHAPING = (
     "fixed_arc",
@@ -33,7 +37,7 @@ SHAPING = (
 
 
 def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
-    """Makes the folder, and keeps the flags as given in it.
+    """Makes the folder, and keeps in it the flags as given and the versions in use.
 
     A folder of an earlier run is continued, or, where `reset`, moved aside to
     `output_dir.1`, `output_dir.2` …
@@ -62,12 +66,23 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
                 return lock
         os.makedirs(path, exist_ok=True)
         lock = _lock(path)
-        with open(os.path.join(path, FLAGS_FILE), "w", encoding="utf-8") as stream:
-            json.dump(flags, stream, indent=2)
-            stream.write("\n")
+        _write(os.path.join(path, VERSIONS_FILE), _versions())
+        _write(os.path.join(path, FLAGS_FILE), flags)
     except OSError as error:
         raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
     return lock
+
+
+def _write(path: str, content: dict) -> None:
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+
+
+def _versions() -> dict[str, str]:
+    """Of what computes: the same flags and seed repeat a run only with these alike."""
+    own = {"python": platform.python_version(), "platform": platform.platform()}
+    return own | {name: metadata.version(name) for name in PACKAGES}
 
 
 def _lock(path: str) -> FileLock:

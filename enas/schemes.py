@@ -18,6 +18,7 @@ class Scheme(NamedTuple):
     activation: the function before a convolution.
     conv2d, separable_conv2d: Keras layer classes, called as the base layers are.
     quantize: latent kernel to the kernel that is used.
+    bits: of a weight, and of an activation, as they are stored packed.
     bound: latent kernels start uniform in [-bound, bound] and stay there; None for
       real-valued kernels, which start as He.
     """
@@ -27,6 +28,7 @@ class Scheme(NamedTuple):
     conv2d: Callable
     separable_conv2d: Callable
     quantize: Callable
+    bits: int
     bound: float | None = 1.0
 
 
@@ -41,6 +43,7 @@ def _binarize(n_bits: int) -> Scheme:
         layers.BinaryConv2D,
         layers.BinarySeparableConv2D,
         ops.binarize,
+        bits=1,
     )
 
 
@@ -55,6 +58,7 @@ def _ternarize(n_bits: int) -> Scheme:
         layers.TernaryConv2D,
         layers.TernarySeparableConv2D,
         ops.ternarize,
+        bits=2,
     )
 
 
@@ -68,6 +72,7 @@ def _quantize(n_bits: int) -> Scheme:
         partial(layers.QuantizedConv2D, n_bits=n_bits),
         partial(layers.QuantizedSeparableConv2D, n_bits=n_bits),
         partial(ops.quantize, n_bits=n_bits),
+        bits=n_bits,
     )
 
 
@@ -83,6 +88,7 @@ def _float(n_bits: int) -> Scheme:
         layers.BaseConv2D,
         layers.BaseSeparableConv2D,
         tf.identity,
+        bits=32,
         bound=None,
     )
 

@@ -1,12 +1,15 @@
 """The search: epochs of the shared child alternate with rounds of the controller."""
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas import configs, loop
+from enas import configs, loop, ranking
+from enas.arc import arc_from_numbers
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags import Settings
@@ -15,8 +18,11 @@ from enas.log import Log, architecture_lines, controller_line
 from enas.loop import ChildOps, Run
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
+from enas.operations import OPERATIONS
+from enas.ranking import UNIFORM
 
 SHOWN_ARCHITECTURES = 10
+CONTROLLER = "controller"  # the source of strings that it sampled
 
 
 class SearchOps(NamedTuple):
@@ -30,7 +36,7 @@ class SearchOps(NamedTuple):
 
     def fetches(self) -> tuple:
         """What a sample of a controller round fetches: its gradient's accumulation,
-        then what its line of the log shows."""
+        what its line of the log shows, its two cells."""
         training = self.controller
         return (
             training.accumulate,
@@ -39,12 +45,14 @@ class SearchOps(NamedTuple):
             training.grad_norm,
             self.accuracy,
             training.baseline,
+            self.sample.normal_arc,
+            self.sample.reduce_arc,
         )
 
 
 def search(settings: Settings, data: Data, log: Log) -> None:
-    """Searches for num_epochs."""
-    loop.run_epochs(settings, data, log, build, _after_epoch)
+    """Searches for num_epochs, then ranks the strings of the last round."""
+    loop.run_epochs(settings, data, log, build, _after_epoch, _rank_last_round)
 
 
 def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
@@ -52,7 +60,7 @@ def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     if loop.is_due(settings, epoch, settings.controller_train_every):
         if ops.controller is not None:
             _controller_round(run, ops, epoch)
-        _show_architectures(run, ops)
+        _show_architectures(run, ops, epoch)
     if loop.is_due(settings, epoch, settings.eval_every_epochs):
         loop.evaluate_epoch(run, ops.child.outputs, step)
 
@@ -105,8 +113,12 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
     updates = int(session.run(controller.updates))
     samples = settings.controller_train_steps * settings.controller_num_aggregate
     bar = tqdm(range(samples), f"controller {epoch}", disable=None, leave=False)
+    sampled = []
     for number in bar:
-        _, loss, entropy, grad_norm, accuracy, baseline = session.run(fetches, feed)
+        _, loss, entropy, grad_norm, accuracy, baseline, *cells = session.run(
+            fetches, feed
+        )
+        sampled.append(cells)
         if number % settings.log_every == 0:
             run.log.line(
                 controller_line(
@@ -120,14 +132,42 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
                     minutes=run.log.minutes(),
                 )
             )
+            shown = {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
+            shown |= {"accuracy": accuracy, "baseline": baseline}
+            step = updates * settings.controller_num_aggregate + number
+            run.events.scalars("controller", step, shown)
         if (number + 1) % settings.controller_num_aggregate == 0:
             session.run(controller.apply)
+    ops_sampled = np.array(sampled)[:, :, 1::2]  # [samples, 2, 2·B]
+    for cell, name in enumerate(("normal", "reduction")):
+        run.events.histogram(
+            f"controller/{name}_ops", epoch, ops_sampled[:, cell], len(OPERATIONS)
+        )
 
 
-def _show_architectures(run: Run, ops: SearchOps) -> None:
+def _show_architectures(run: Run, ops: SearchOps, epoch: int) -> None:
     """Ten strings, each with its accuracy on one validation batch."""
     run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
     feed = run.pipeline.feed("reward")
     fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
+    arcs = []
     for _ in range(SHOWN_ARCHITECTURES):
-        run.log.line(architecture_lines(*run.session.run(fetches, feed)))
+        normal, reduction, accuracy = run.session.run(fetches, feed)
+        arcs.append(arc_from_numbers([*normal, *reduction]))
+        run.log.line(architecture_lines(normal, reduction, accuracy))
+    ranking.save_arcs(run.settings.output_dir, epoch, arcs)
+
+
+def source_of(ops: SearchOps) -> str:
+    """What draws the search's strings."""
+    return UNIFORM if ops.controller is None else CONTROLLER
+
+
+def _rank_last_round(run: Run, ops: SearchOps) -> None:
+    arcs = ranking.read_arcs(run.settings.output_dir, run.settings.child_num_cells)
+    if not arcs:
+        return
+    outputs = ops.child.outputs
+    ranked = ranking.rank(run, ops.sample, outputs, arcs, source_of(ops))
+    ranking.save(run.settings.output_dir, ranked)
+    print(ranking.table(ranked), file=sys.stderr)

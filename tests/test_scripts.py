@@ -7,8 +7,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
-import sys
 import time
 
 import cv2
@@ -22,62 +20,20 @@ from enas.flags import parse
 from enas.output_dir import prepare
 from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
-SMALL = (
-    "--child_num_layers=1",
-    "--child_num_cells=2",
-    "--child_out_filters=4",
-    "--child_pool_layers=0 1",
-    "--img_size=16",
-    "--train_limit=200",
-    "--eval_limit=110",
-    "--batch_size=20",
-    "--log_every=5",
+from tests.runs import (
+    ARC,
+    LINES,
+    ROOT,
+    SMALL,
+    SMALL_ARC,
+    count,
+    run,
+    run_module,
+    succeed,
 )
+
 SMALL_CIFAR = tuple(flag for flag in SMALL if not flag.startswith("--img_size"))
 TINT = np.array([1.0, 0.6, 0.2])  # of the digits in colour
-SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
-LINES = "\n".join(
-    [
-        r"^\w+\.{3,}.*$",
-        r"^Layer +\d+: \[N, \d+, \d+, \d+\]$",
-        r"^(Model has|Aux head uses) \d+ params$",
-        r"^epoch = \d+ +ch_step = \d+ +loss = \d+\.\d{6} +lr = \d\.\d{4} +"
-        r"\|g\| = \d+\.\d{4} +tr_acc = \d+ */ *\d+ +mins = \d+\.\d\d *$",
-        r"^ctrl_step = \d+ +loss = -?\d+\.\d{3} +ent = \d+\.\d\d +lr = 0\.0035 +"
-        r"\|g\| = \d+\.\d{4} +acc = \d\.\d{4} +bl = \d\.\d\d +mins = \d+\.\d\d$",
-        r"^Epoch \d+: (Training controller|Eval)$",
-        r"^Here are 10 architectures$",
-        r"^\[[\d ]+\]$",
-        r"^val_acc = \d\.\d{4}$",
-        r"^-{80}$",
-        r"^Eval at \d+$",
-        r"^(Valid|Test) Num examples:  \d+$",
-        r"^(valid|test)_accuracy: \d\.\d{4}$",
-    ]
-).split("\n")
-
-
-def run(script, *flags):
-    """Runs a script with its output redirected; returns the finished process."""
-    command = [sys.executable, os.path.join(ROOT, script), *flags]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-
-def succeed(script, *flags):
-    process = run(script, *flags)
-    assert process.returncode == 0, process.stderr
-    for line in process.stdout.splitlines():
-        assert any(re.match(pattern, line) for pattern in LINES), line
-    return process.stdout.splitlines()
-
-
-def count(lines, start):
-    return sum(line.startswith(start) for line in lines)
 
 
 def test_a_search_and_its_continuation(tmp_path):
@@ -111,9 +67,30 @@ def test_a_search_and_its_continuation(tmp_path):
     assert [int(step[1]) for step in steps if step] == [25, 30]
     assert count(lines, "ctrl_step = 4") == 1
 
+    assert {"summary.txt", "versions.json", "events"} <= set(os.listdir(out))
+    check_ranking(out)
+
     changed = ("--reset_output_dir=False", "--child_out_filters=6")
     message = r"cannot be continued with another child_out_filters \(was 4\)"
     fail(2, message, "search_arc_mnist.py", *flags, *changed)
+
+
+def check_ranking(output_dir):
+    """A finished search's ranking is on all validation images, and is repeated from its
+    checkpoint alone."""
+    with open(f"{output_dir}/ranking.json", encoding="utf-8") as stream:
+        ranked = json.load(stream)
+    process = run_module("enas.rank_arcs", output_dir)
+    assert process.returncode == 0, process.stderr
+    with open(f"{output_dir}/ranking.json", encoding="utf-8") as stream:
+        again = json.load(stream)
+    for source in ("controller", "uniform"):
+        assert sum(one["source"] == source for one in ranked) == 10
+    own = [[one for one in r if one["source"] == "controller"] for r in (ranked, again)]
+    by_arc = [{one["arc"]: one["accuracy"] for one in r} for r in own]
+    assert by_arc[0] == pytest.approx(by_arc[1], abs=1.5 / 110)  # threads may round
+    assert by_arc[0][own[0][0]["arc"]] == max(by_arc[0].values())
+    assert process.stdout.splitlines()[1].split()[0] == "1"
 
 
 def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):

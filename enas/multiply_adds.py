@@ -1,6 +1,7 @@
 """Multiply-adds of a graph, forward and backward, counted from its convolutions."""
 
 import math
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -17,8 +18,8 @@ _SLIDING = {
 }
 
 
-def multiply_adds(graph: tf.Graph) -> int:
-    """Of one image, in all convolutions of a graph.
+def multiply_adds(ops: Iterable[tf.Operation]) -> int:
+    """Of one image, in all convolutions among some ops of a graph.
 
     A factorized reduction, which is computed as a 2×2 convolution whose kernel is zero
     off its diagonal, counts as the two 1×1 convolutions that it stands for. Gathers,
@@ -26,9 +27,7 @@ def multiply_adds(graph: tf.Graph) -> int:
     does what nothing reads, as the gradient of the images.
     """
     return sum(
-        _of(op)
-        for op in graph.get_operations()
-        if op.type in _SLIDING and op.outputs[0].consumers()
+        _of(op) for op in ops if op.type in _SLIDING and op.outputs[0].consumers()
     )
 
 

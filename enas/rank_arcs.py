@@ -1,0 +1,105 @@
+"""Ranks strings on the whole validation set, from a search's checkpoint.
+
+    enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" …]
+
+Without strings: those of the search's last round. As many strings drawn uniformly stand
+beside them. The ranking is printed, and kept in OUTPUT_DIR/ranking.json.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from types import SimpleNamespace
+
+from enas.arc import parse_arc
+from enas.errors import InputError, UsageError
+from enas.flags import Settings, check
+from enas.output_dir import FLAGS_FILE
+
+GIVEN = "given"  # the source of strings on the command line
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="rank_arcs", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("output_dir", help="of a search that has a checkpoint")
+    parser.add_argument("arcs", nargs="*", metavar="ARC", help="a string, in quotes")
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        _rank(arguments.output_dir, arguments.arcs)
+    except UsageError as error:
+        sys.exit(_say(error, 2))
+    except (InputError, OSError) as error:
+        sys.exit(_say(error, 1))
+
+
+def _say(error: Exception, status: int) -> int:
+    print(f"rank_arcs: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def read_settings(output_dir: str) -> Settings:
+    """The flags of the search in a folder.
+
+    Raises:
+      InputError: there is none, or its flags are damaged.
+    """
+    path = os.path.join(output_dir, FLAGS_FILE)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            settings = SimpleNamespace(**json.load(stream))
+        check(settings)
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; name a search's output folder"
+        ) from None
+    except (ValueError, TypeError, LookupError, AttributeError, UsageError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    if "fixed_arc" in vars(settings):
+        raise InputError(f"{output_dir} is of a training; name a search's")
+    return settings
+
+
+def _rank(output_dir: str, texts: list[str]) -> None:
+    settings = read_settings(output_dir)
+    settings.output_dir = output_dir  # which may have been moved since
+    try:
+        arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
+    except ValueError as error:
+        raise UsageError(error) from None
+    if not os.path.exists(os.path.join(output_dir, "checkpoint")):
+        raise InputError(f"{output_dir} has no checkpoint yet")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    from enas.datasets import open_data
+
+    data = open_data(settings)()
+    import tensorflow as tf
+
+    from enas import ranking, search
+    from enas.events import Events
+    from enas.input_pipeline import InputPipeline
+    from enas.log import Log
+    from enas.loop import Run
+    from enas.session import Session
+
+    arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
+    if not arcs:
+        raise InputError(f"{output_dir} has no strings of a round yet; name some")
+    with tf.Graph().as_default():
+        pipeline = InputPipeline(data, settings.batch_size)
+        _, ops = search.build(settings, pipeline, len(data.classes), 1)
+        with Session(output_dir, pipeline) as session:
+            run = Run(session, pipeline, Log(None), Events(None), settings, 1)
+            source = GIVEN if texts else search.source_of(ops)
+            ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
+    ranking.save(output_dir, ranked)
+    print(ranking.table(ranked))
+
+
+if __name__ == "__main__":
+    main()

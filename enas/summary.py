@@ -1,0 +1,133 @@
+"""What a child is made of, layer by layer: weights, bits, multiply-adds and storage.
+
+All of it is read from the graph that was built, so that it is exact. Nothing here adds
+an op.
+"""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from enas.common_ops import pieces_of
+from enas.models import Model
+from enas.multiply_adds import multiply_adds
+
+FLOAT_BITS = 32
+# Calls whose body depends on the sampled string.
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
+
+class Part(NamedTuple):
+    """One layer, the stem or a head.
+
+    shape: of its output for one image. weights: trainable numbers. weight_bits: of its
+    kernels. activation_bits: of what its convolutions read. multiply_adds: of one image
+    forward; None in a search child's layer, where they depend on the sampled string.
+    packed_bytes: kernels at their bits, and all else, which is what batch norm and the
+    classifier need, as float32. float_bytes: everything as float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    weights: int
+    weight_bits: int
+    activation_bits: int
+    multiply_adds: int | None
+    packed_bytes: int
+    float_bytes: int
+
+
+def parts_of(model: Model) -> list[Part]:
+    """Every part of a built child from its stem to its classifier; the aux head, which
+    only training uses, is last."""
+    config = model.config
+    stem = (config.img_size, config.img_size, 3 * config.out_filters)
+    parts = [_part(model, "stem_conv", "stem", stem, -1)]
+    for layer, size, channels in model.layer_shapes:
+        kind = "reduction" if layer in config.pool_layers else "normal"
+        name = f"layer {layer}, {kind}"
+        shape = (size, size, channels)
+        parts.append(_part(model, f"layer_{layer}", name, shape, layer))
+    classes = (config.num_classes,)
+    parts.append(_part(model, "head", "classifier", classes, None))
+    if model.aux_layer is not None:
+        name = "aux head, in training"
+        parts.append(_part(model, "aux_head", name, classes, model.aux_layer))
+    return parts
+
+
+def _part(model: Model, scope: str, name: str, shape: tuple, layer: int | None) -> Part:
+    """layer: whose scheme it is of; -1 for the stem, None for real numbers."""
+    prefix = f"{model.scope}/{scope}/"
+    bits = FLOAT_BITS if layer is None else model.scheme_of(layer).bits
+    weights, packed_bits = 0, 0
+    for variable in model.variables():
+        if variable.name.startswith(prefix):
+            numbers = math.prod(variable.shape.as_list())
+            weights += numbers
+            pieces = pieces_of(variable)
+            rows = numbers // sum(piece.size for piece in pieces)
+            for piece in pieces:
+                latent = math.isfinite(piece.bound)
+                packed_bits += rows * piece.size * (bits if latent else FLOAT_BITS)
+    return Part(
+        name,
+        shape,
+        weights,
+        bits,
+        FLOAT_BITS if layer == -1 else bits,  # the stem reads the image
+        _multiply_adds(prefix),
+        math.ceil(packed_bits / 8),
+        weights * FLOAT_BITS // 8,
+    )
+
+
+def _multiply_adds(prefix: str) -> int | None:
+    graph = tf.compat.v1.get_default_graph()
+    ops = [op for op in graph.get_operations() if op.name.startswith(prefix)]
+    if any(op.type in _CALLS for op in ops):
+        return None
+    dense = sum(math.prod(op.inputs[1].shape) for op in ops if op.type == "MatMul")
+    return multiply_adds(ops) + dense
+
+
+def table(parts: list[Part]) -> str:
+    """A row a part, totals last; the aux head is not counted in them."""
+    rows = [("", "output", "weights", "bits w/a", "mult-adds", "packed", "float32")]
+    rows += [_row(part) for part in parts]
+    counted = [part for part in parts if not part.name.startswith("aux head")]
+    work = [part.multiply_adds for part in counted]
+    total = (
+        "",
+        f"{sum(part.weights for part in counted):,}",
+        "",
+        "per string" if None in work else f"{sum(work):,}",
+        _size(sum(part.packed_bytes for part in counted)),
+        _size(sum(part.float_bytes for part in counted)),
+    )
+    rows.append(("total without aux head", *total))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def _row(part: Part) -> tuple[str, ...]:
+    return (
+        part.name,
+        "×".join(map(str, part.shape)),
+        f"{part.weights:,}",
+        f"{part.weight_bits}/{part.activation_bits}",
+        "per string" if part.multiply_adds is None else f"{part.multiply_adds:,}",
+        _size(part.packed_bytes),
+        _size(part.float_bytes),
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:,.1f} kB"

@@ -1,0 +1,75 @@
+"""Ranking strings, and the events that a run leaves; the end-to-end runs are in
+test_scripts.py."""
+
+import glob
+import math
+
+import pytest
+import tensorflow as tf
+
+from enas.arc import arc_from_numbers
+from enas.events import Events
+from enas.ranking import Ranked, mean_and_error, read_arcs, save_arcs, table
+from tests.runs import SMALL_ARC, run_module
+
+
+def test_means_and_their_difference():
+    assert mean_and_error([1.0, 2.0, 3.0]) == (2.0, 1.0 / math.sqrt(3))
+    ranked = [
+        Ranked("0 1", "controller", 0.9, 0.01),
+        Ranked("0 2", "controller", 0.7, 0.01),
+        Ranked("0 3", "uniform", 0.5, 0.01),
+        Ranked("0 4", "uniform", 0.5, 0.01),
+    ]
+    lines = table(ranked).splitlines()
+    assert lines[1].split() == ["1", "0.9000", "0.0100", "controller", "0", "1"]
+    assert "mean of 2 controller: 0.8000 ± 0.1000" in lines
+    assert "mean of 2 uniform: 0.5000 ± 0.0000" in lines
+    assert lines[-1].startswith("difference: +0.3000 ± 0.1000")
+    assert len(table(ranked[:1]).splitlines()) == 2  # one string has no spread
+
+
+def test_a_rounds_strings_are_kept(tmp_path):
+    assert read_arcs(str(tmp_path), 2) == []
+    numbers = [int(word) for word in SMALL_ARC.split()]
+    save_arcs(str(tmp_path), 3, [arc_from_numbers(numbers)] * 2)
+    assert [str(arc) for arc in read_arcs(str(tmp_path), 2)] == [SMALL_ARC] * 2
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "No such file or directory; name a search's output folder"),
+        ("{", "flags.json is damaged"),
+        ("[1]", "flags.json is damaged"),
+        ('{"seed": "x"}', "flags.json is damaged"),
+        ('{"no_flag": 1}', "flags.json is damaged"),
+    ],
+)
+def test_folders_that_hold_no_search(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "flags.json").write_text(content)
+    process = run_module("enas.rank_arcs", tmp_path)
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert message in process.stderr and process.stderr.count("\n") == 1
+
+
+def test_events_can_be_read_back(tmp_path):
+    with tf.Graph().as_default():
+        events = Events(str(tmp_path))
+        events.scalars("child", 7, {"loss": 1.5, "lr": 0.25})
+        events.histogram("controller/ops", 2, [[0, 4], [4, 4]], 5)
+        events.close()
+        Events(None).scalars("child", 7, {"loss": 1.5})  # writes nowhere
+    (path,) = glob.glob(f"{tmp_path}/events.*")
+    found = {}
+    for record in tf.data.TFRecordDataset(path):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            found[value.tag] = (event.step, value)
+    assert found["child/loss"][0] == 7
+    assert found["child/loss"][1].simple_value == 1.5
+    assert found["child/lr"][1].simple_value == 0.25
+    step, value = found["controller/ops"]
+    assert (step, list(value.histo.bucket)) == (2, [1, 0, 0, 0, 3])
