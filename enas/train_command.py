@@ -1,0 +1,90 @@
+"""The command that trains a string of a search's log, as that search's flags ask.
+
+TensorFlow is not imported here.
+"""
+
+import importlib
+import os
+import shlex
+
+from enas.arc import Arc
+from enas.flag_table import FLAGS
+
+# A search's flags that the training of its string takes over: images and network. How
+# long and how fast it is trained is another matter for one string alone.
+CARRIED = (
+    "train_data_dir",
+    "val_data_dir",
+    "test_data_dir",
+    "data_path",
+    "channel",
+    "img_size",
+    "crop_padding",
+    "random_flip",
+    "child_cutout_size",
+    "child_scheme",
+    "child_first_scheme",
+    "child_n_bits",
+    "child_num_layers",
+    "child_out_filters",
+    "child_pool_layers",
+    "child_use_aux_heads",
+    "child_loss",
+)
+PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")
+SIZES = ("child_num_layers", "child_out_filters")
+
+
+def train_command(arc: Arc, flags: dict[str, str]) -> str:
+    """A line to paste into a shell.
+
+    A flag is passed where its value in the log is not the train script's default. The
+    defaults of layers and filters differ between search and training on purpose, so
+    these are passed only where they are not the search script's default either.
+
+    Args:
+      flags: as the log shows them; none are an older log's, of MNIST.
+    """
+    of_images = {"train_data_dir", "channel", "img_size"} & flags.keys()
+    data = "cifar" if "data_path" in flags and not of_images else "mnist"
+    # The scripts' constants are there to be edited, so they are read from the scripts.
+    search = importlib.import_module(f"search_arc_{data}").CONSTANTS
+    train = importlib.import_module(f"train_arc_{data}").CONSTANTS
+    words = ["enas_env/bin/python", f"train_arc_{data}.py", "-fixed_arc", f'"{arc}"']
+    if len(arc.normal) != train.get("child_num_cells"):
+        words.append(f"--child_num_cells={len(arc.normal)}")
+    for name in CARRIED:
+        if name not in flags or name not in train:
+            continue
+        value = _value(name, flags[name], train[name])
+        if value is None or value == train[name]:
+            continue
+        if name not in SIZES or value != search.get(name):
+            words.append(shlex.quote(f"--{name}={value}"))
+    return " ".join([*words, ">>", f"{data}_arc.txt"])
+
+
+def _value(name: str, text: str, default):
+    """A flag's value of its text in a log; None if that is damaged."""
+    flag = FLAGS[name]
+    try:
+        if flag.type is bool:
+            value = {"True": True, "False": False}[text]
+        elif name in PATHS:
+            value = _path(text, default)
+        else:
+            value = flag.type(text)
+    except (KeyError, ValueError):
+        return None
+    return value if flag.allowed.holds(value) and str(value).isprintable() else None
+
+
+def _path(text: str, default: str) -> str:
+    """The path whose leading dots the log does not show: the default if it can be, or
+    the one that exists."""
+    if text == default.lstrip("."):
+        return default
+    for path in (text, "." + text, ".." + text):
+        if os.path.exists(path) or os.path.exists(path + ".zip"):
+            return path
+    return text

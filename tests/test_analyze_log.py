@@ -1,0 +1,479 @@
+"""Logs read back, their best strings, the command that trains one, and the picture."""
+
+import io
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import train_arc_cifar
+import train_arc_mnist
+from enas.analyze_log import PNG_START, main, report, standard_error
+from enas.arc import numbers_of, parse_arc, random_arc
+from enas.errors import InputError
+from enas.flags import parse
+from enas.log import flag_line
+from enas.log_plot import draw, running_mean
+from enas.log_reader import parse_log, read_log
+from enas.train_command import train_command
+from tests.log_files import OLDER, SPECIFIED, epoch_lines, flag_lines, search_log
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ARC = parse_arc(
+    "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3", 5
+)
+SMALL = "".join(
+    flag_line(name, value) + "\n"
+    for name, value in {"output_dir": "./mine", "batch_size": 128, "seed": 5}.items()
+) + epoch_lines(1, random.Random(1), cells=1, steps=250, log_every=100)
+
+
+def parsed(text):
+    return parse_log(text.splitlines(keepends=True))
+
+
+def only(text):
+    (run,) = parsed(text)
+    return run
+
+
+def test_the_specified_format():
+    run = only(SPECIFIED)
+    assert run.flags == {}
+    assert run.child_steps == [(181, 77850, 0.127491, 108, 128)]
+    assert run.controller_samples == [(182, 77850, 49.17, 0.9688, 0.97)]
+    assert run.architectures == [(182, 77850, ARC, 0.9688)]
+    assert run.evaluations == [
+        (182, 78260, "valid", 0.9612),
+        (182, 78260, "test", 0.9622),
+    ]
+    assert run.steps_per_epoch() == 430
+    assert run.epochs() == 182
+
+
+def test_the_older_format():
+    run, specified = only(OLDER), only(SPECIFIED)
+    assert run[2:] == specified[2:]
+    assert run.child_steps == [(181, 77850, 0.127491, 18, 160)]
+    spaced = OLDER.replace("=18 /160", " = 18 /160").replace("=", " = ")
+    assert only(spaced) == run
+
+
+@pytest.mark.parametrize("cells", [3, 5, 7, 20])
+def test_cells_of_any_size_as_numpy_wraps_them(cells):
+    arc = random_arc(cells, random.Random(cells))
+    normal, reduction = np.array(numbers_of(arc)).reshape(2, -1)
+    for width in (12, 40, 75):
+        shown = [
+            np.array2string(cell, max_line_width=width) for cell in (normal, reduction)
+        ]
+        assert cells < 5 or width > 12 or "\n" in shown[0]
+        text = (
+            f"Epoch 3: Training controller\n{shown[0]}\n{shown[1]}\nval_acc = 0.5000\n"
+        )
+        assert only(text).architectures == [(3, 0, arc, 0.5)]
+    run = only(search_log(2, cells=cells))
+    assert [len(a.arc.reduction) for a in run.architectures] == [cells] * 20
+
+
+def test_line_ends_and_bytes_of_other_systems(tmp_path):
+    path = tmp_path / "log.txt"
+    for content in (
+        SPECIFIED.replace("\n", "\r\n").encode(),
+        SPECIFIED.encode("utf-16"),
+        b"\xef\xbb\xbf" + SPECIFIED.encode(),
+        SPECIFIED.encode().replace(
+            b"Here are", b"\xff\xfe\x00\nepoch 3: 1%|\rHere are"
+        ),
+        SPECIFIED.rstrip("\n").encode(),
+    ):
+        path.write_bytes(content)
+        assert read_log(str(path)) == parsed(SPECIFIED)
+
+
+def test_damaged_strings_are_left_out():
+    for damaged in (
+        SPECIFIED.replace("[0 2 1 4", "[2 2 1 4"),  # block 0 reads node 0 or 1
+        SPECIFIED.replace("[0 2 1 4", "[0 2 1"),
+        SPECIFIED.replace("[0 2 1 4", "0 2 1 4"),
+        SPECIFIED.replace("val_acc = 0.9688", "val_acc = 0.968"),
+        SPECIFIED.replace("[1 3", "-----\n[1 3"),
+    ):
+        assert damaged != SPECIFIED
+        assert only(damaged).architectures == []
+        assert only(damaged + SPECIFIED.replace("77850", "77851")).architectures == (
+            [(182, 77851, ARC, 0.9688)]
+        )
+
+
+def test_a_log_cut_off_anywhere_tells_a_part_of_the_same():
+    text = SMALL + OLDER
+    whole = parsed(text)
+    assert len(whole) == 1 and len(whole[0].architectures) == 11
+    told = set()
+    for end in range(len(text)):
+        runs = parsed(text[:end])
+        told.add(len(runs))
+        for run in runs:
+            for some, all_ in zip(run[1:], whole[0][1:], strict=True):
+                assert some == all_[: len(some)]
+            assert run.flags.items() <= whole[0].flags.items()
+            report({1: run}, 10, False)
+    assert told == {0, 1}
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 10**6), st.sampled_from("aio"), st.binary(min_size=1, max_size=9)
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def damage(content: bytes, changes) -> bytes:
+    content = bytearray(content)
+    for place, kind, added in changes:
+        start = place % (len(content) + 1)
+        end = start if kind == "i" else start + len(added) * 10 ** (kind == "o")
+        content[start:end] = b"" if kind == "o" else added
+    return bytes(content)
+
+
+@settings(max_examples=500, deadline=None)
+@given(edits)
+def test_a_damaged_log_is_read_or_refused(tmp_path_factory, changes):
+    path = tmp_path_factory.getbasetemp() / "damaged.txt"
+    path.write_bytes(damage((SMALL + OLDER).encode(), changes))
+    try:
+        runs = read_log(str(path))
+    except InputError as error:
+        assert str(path) in str(error)
+    else:
+        assert report(dict(enumerate(runs, 1)), 10, True)
+
+
+@settings(max_examples=3, deadline=None)
+@given(edits)
+def test_a_damaged_log_is_drawn(changes):
+    for run in parsed(damage(SMALL.encode(), changes).decode(errors="replace")):
+        draw(run, "damaged").savefig(io.BytesIO(), dpi=20)
+
+
+def test_several_runs():
+    runs = parsed(search_log(3, seed=1) + search_log(1, seed=2, cells=3) + OLDER)
+    assert [run.epochs() for run in runs] == [3, 182]
+    assert [len(run.architectures) for run in runs] == [30, 11]
+    restarted = search_log(2, seed=1) + epoch_lines(1, random.Random(2))
+    assert [run.epochs() for run in parsed(restarted)] == [2, 1]
+    # One that ended before its first step tells nothing, and leaves no flag behind.
+    other = flag_lines(data_path="./data/cifar10")
+    runs = parsed(search_log(1) + other + search_log(1, seed=2))
+    assert len(runs) == 2 and "data_path" not in runs[1].flags
+
+
+def test_a_continued_run_is_one_run():
+    rng = random.Random(5)
+    stopped = search_log(2) + epoch_lines(3, rng)[:900]
+    after = "".join(epoch_lines(number, rng) for number in (3, 4))
+    run = only(stopped + flag_lines(reset_output_dir=False) + after)
+    steps = [step.step for step in run.child_steps]
+    assert steps == list(range(25, 4 * 430 + 1, 25))
+    assert [e.epoch for e in run.evaluations] == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert len(run.architectures) == 40
+    elsewhere = flag_lines(reset_output_dir=False, output_dir="other")
+    assert len(parsed(stopped + "\n" + elsewhere + after)) == 2
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_epochs_without_headlines(evaluated):
+    """Where no controller trains, epochs follow from the child's steps; 5 · 430 is a
+    logged step."""
+    rng = random.Random(1)
+    text = "".join(
+        epoch_lines(number, rng, controller=False, evaluated=evaluated)
+        for number in range(1, 7)
+    )
+    epochs = [a.epoch for a in only(text).architectures]
+    assert epochs == [number for number in range(1, 7) for _ in range(10)]
+
+
+def test_best_strings_and_repeated_ones():
+    other = random_arc(5, random.Random(1))
+    text, cell = SPECIFIED, "[" + " ".join(map(str, numbers_of(other)[:20])) + "]"
+    again = (
+        f"{cell}\n[{' '.join(map(str, numbers_of(other)[20:]))}]\nval_acc = 0.9800\n"
+    )
+    again += again.replace("0.9800", "0.9900")
+    text = text.replace("Epoch 182: Eval", again + "Epoch 182: Eval")
+    lines = report({1: only(text)}, 10, False).splitlines()
+    assert lines[0] == "The best 2 of 2 sampled strings:"
+    assert lines[3].split(maxsplit=4) == ["0.9850", "0.0076", "2", "182", str(other)]
+    assert lines[4].split(maxsplit=4) == ["0.9688", "0.0154", "1", "182", str(ARC)]
+    assert "batch of 128 validation images" in lines[6]
+    assert len(report({1: only(text)}, 1, False).splitlines()) == len(lines) - 1
+
+
+def test_standard_error():
+    assert standard_error(0.5, 100) == pytest.approx(0.05)
+    assert standard_error(1.0, 128) == standard_error(127 / 128, 128) > 0
+    assert standard_error(0.0, 128) == standard_error(1.0, 128)
+
+
+def command_flags(command):
+    """What the train script makes of a printed command, and the words that it has."""
+    words = shlex.split(command)
+    assert words[0] == "enas_env/bin/python" and words[-2] == ">>"
+    script = {
+        "train_arc_mnist.py": train_arc_mnist,
+        "train_arc_cifar.py": train_arc_cifar,
+    }
+    return parse(words[1:-2], script[words[1]].CONSTANTS), words[4:-2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "passed"),
+    [
+        ({}, []),
+        ({"num_epochs": 3, "child_lr_max": 0.01, "output_dir": "mine"}, []),
+        ({"child_scheme": "binarize"}, ["--child_scheme=binarize"]),
+        ({"child_first_scheme": "float"}, ["--child_first_scheme=float"]),
+        ({"child_n_bits": 8, "channel": 3}, ["--channel=3", "--child_n_bits=8"]),
+        ({"child_out_filters": 36}, ["--child_out_filters=36"]),
+        ({"child_out_filters": 16}, []),  # is the train script's default
+        ({"child_num_layers": 4}, ["--child_num_layers=4"]),
+        ({"child_pool_layers": "1, 3"}, ["--child_pool_layers=1, 3"]),
+        ({"child_use_aux_heads": False}, ["--child_use_aux_heads=False"]),
+        (
+            {"random_flip": True, "img_size": 64},
+            ["--img_size=64", "--random_flip=True"],
+        ),
+        ({"train_data_dir": "my $HOME/x"}, ["--train_data_dir=my $HOME/x"]),
+        ({"img_size": "3x"}, []),  # damaged
+    ],
+)
+def test_train_command(changed, passed):
+    run = only(search_log(1, changed=changed))
+    given_flags, words = command_flags(train_command(ARC, run.flags))
+    assert words == passed
+    assert given_flags.fixed_arc == str(ARC)
+
+
+def test_train_command_of_other_searches():
+    cifar = {
+        "data_path": "/data/cifar10",
+        "child_num_layers": "6",
+        "num_valids": "5000",
+    }
+    command = train_command(ARC, cifar)
+    assert command_flags(command)[1] == []
+    assert "train_arc_cifar.py" in command and command.endswith(">> cifar_arc.txt")
+    cifar |= {"child_num_layers": "8", "data_path": "pictures"}
+    assert command_flags(train_command(ARC, cifar))[1] == [
+        "--data_path=pictures",
+        "--child_num_layers=8",
+    ]
+    older_mnist = {"data_path": "/data/mnist", "img_size": "24", "channel": "1"}
+    assert command_flags(train_command(ARC, older_mnist))[1] == ["--img_size=24"]
+    settings_, words = command_flags(train_command(random_arc(3, random.Random(1)), {}))
+    assert words == ["--child_num_cells=3"] and settings_.child_num_cells == 3
+
+
+def test_dots_of_a_path(tmp_path, monkeypatch):
+    """The log's line does not tell `./images`, `../images` and `/images` apart."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "here" / "train.zip").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    flags = {"train_data_dir": "./train", "val_data_dir": "../images"}
+    flags["test_data_dir"] = "./" + "long" * 30
+    run = only(search_log(1, changed=flags))
+    assert command_flags(train_command(ARC, run.flags))[1] == [
+        f"--{name}={value}" for name, value in flags.items()
+    ]
+
+
+def run_main(capsys, *arguments):
+    """Status, stdout and stderr of the command."""
+    status = 0
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as leaving:
+        status = leaving.code
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "mnist_search.txt"
+    path.write_text(search_log(2, seed=1) + search_log(3, seed=2, cells=3))
+    return path
+
+
+def test_command(log, capsys):
+    before = log.read_bytes()
+    status, out, err = run_main(capsys, log, "--best=4")
+    picture = log.with_suffix(".png")
+    assert (status, err) == (0, f"analyze_log: the picture is {picture}\n")
+    assert out.startswith("The best 4 of 50 sampled strings:\n")
+    rows = re.findall(r"^ +(0\.\d{4}) +0\.\d{4} +1 +(\d) +(\d) +([\d ]+)$", out, re.M)
+    assert len(rows) == 4
+    accuracies = [a.accuracy for run in read_log(str(log)) for a in run.architectures]
+    assert [float(row[0]) for row in rows] == sorted(accuracies, reverse=True)[:4]
+    command = re.search(r"^enas_env/bin/python .*$", out, re.M)[0]
+    assert command_flags(command)[0].fixed_arc == rows[0][3]
+    assert picture.read_bytes().startswith(PNG_START)
+    assert len(picture.read_bytes()) > 20_000
+    assert log.read_bytes() == before
+    assert run_main(capsys, log)[0] == 0  # a picture may be replaced
+    assert sorted(os.listdir(log.parent)) == ["mnist_search.png", "mnist_search.txt"]
+
+
+def test_one_run_of_several(log, capsys, tmp_path):
+    _, out, _ = run_main(capsys, log, "--run=1", "--output", tmp_path / "one.PNG")
+    assert "of 20 sampled strings" in out and "--child_num_cells" not in out
+    _, out, _ = run_main(capsys, log, "--run=2", "--output", tmp_path / "two.png")
+    assert "of 30 sampled strings" in out and "--child_num_cells=3" in out
+    assert (tmp_path / "one.PNG").read_bytes() != (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize(("ending", "start"), [(".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_other_formats(log, capsys, tmp_path, ending, start):
+    path = tmp_path / f"picture{ending}"
+    assert run_main(capsys, log, f"--output={path}")[0] == 0
+    assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "arguments are required: log"),
+        (["LOG", "--best=0"], "'0' is no whole number above 0"),
+        (["LOG", "--best=²"], "is no whole number"),
+        (["LOG", "--run=3"], "--run is 3; "),
+        (["LOG", "--output=x.jpg"], "it ends in .png, .svg or .pdf"),
+        (["LOG", "--output="], "it ends in .png, .svg or .pdf"),
+        (["LOG", "--bset=3"], "unrecognized arguments: --bset=3"),
+    ],
+)
+def test_wrong_usage(log, capsys, arguments, message):
+    arguments = [log if word == "LOG" else word for word in arguments]
+    status, out, err = run_main(capsys, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("analyze_log: ") and message in err
+    assert os.listdir(log.parent) == [log.name]
+
+
+def test_files_that_are_no_log(tmp_path, capsys):
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "flags.txt").write_text(flag_lines())
+    (tmp_path / "binary.txt").write_bytes(random.Random(1).randbytes(100_000))
+    for name, message in (
+        ("missing.txt", "there is no file"),
+        ("", "is a folder; name the log in it"),
+        ("empty.txt", "is empty; name the file"),
+        ("flags.txt", "has no line of a search's log; name the file"),
+        ("binary.txt", "has no line of a search's log; name the file"),
+    ):
+        output = tmp_path / "picture.png"
+        status, out, err = run_main(capsys, tmp_path / name, "--output", output)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert message in err and str(tmp_path / name) in err
+        assert not output.exists()
+    if os.path.exists("/dev/zero"):
+        assert "no ordinary file" in run_main(capsys, "/dev/zero", "--output=a.png")[2]
+
+
+def test_pictures_that_cannot_be_written(log, capsys, tmp_path):
+    (tmp_path / "text.png").write_text("mine")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "drawing.svg").write_text("<svg/>")
+    for name, message in (
+        ("text.png", "exists and is no PNG"),
+        ("folder.png", "exists and is no PNG"),
+        ("drawing.svg", "exists and is no PNG"),
+        ("none/picture.png", "cannot write"),
+    ):
+        status, out, err = run_main(capsys, log, "--output", tmp_path / name)
+        assert (status, err.count("\n")) == (1, 1)
+        assert message in err and str(tmp_path / name) in err
+        assert "sampled strings" in out
+    assert (tmp_path / "text.png").read_text() == "mine"
+    assert (tmp_path / "drawing.svg").read_text() == "<svg/>"
+    renamed = log.rename(tmp_path / "log.png")
+    before = renamed.read_bytes()
+    assert run_main(capsys, renamed)[0] == 1 and renamed.read_bytes() == before
+
+
+def test_a_search_that_has_shown_no_strings_yet(tmp_path, capsys):
+    path = tmp_path / "log.txt"
+    path.write_text(search_log(1).partition("Epoch 1")[0])
+    status, out, _ = run_main(capsys, path)
+    assert (status, out) == (0, "no sampled strings in the log yet\n")
+    assert path.with_suffix(".png").stat().st_size > 10_000
+
+
+def lines_of(axes):
+    return {line.get_label(): line for line in axes.get_lines()}
+
+
+def test_figure():
+    run = only(search_log(5))
+    figure = draw(run, "a$b$ {}")
+    child, controller, accuracy, right, entropy = figure.axes
+    assert child.get_xlabel() == "" and accuracy.get_xlabel().startswith("epochs")
+    loss = lines_of(child)["loss"]
+    assert loss.get_xdata()[0] == 25 / 430 and loss.get_xdata()[-1] == 5
+    np.testing.assert_allclose(
+        loss.get_ydata(), running_mean([step.loss for step in run.child_steps])
+    )
+    assert "training accuracy" in lines_of(right)
+    baseline = lines_of(controller)["baseline"]
+    assert list(baseline.get_ydata()) == [s.baseline for s in run.controller_samples]
+    assert baseline.get_xdata()[11:13] == pytest.approx([1, 1 + 1 / 12])
+    assert "entropy" in lines_of(entropy)
+    for split in ("valid", "test"):
+        line = lines_of(accuracy)[f"{split}, whole set"]
+        assert list(line.get_xdata()) == [1, 2, 3, 4, 5]
+        measured = [e.accuracy for e in run.evaluations if e.split == split]
+        assert list(line.get_ydata()) == measured
+    (dots,) = accuracy.collections
+    assert dots.get_offsets().tolist() == [
+        [a.epoch, a.accuracy] for a in run.architectures
+    ]
+
+
+def test_figure_of_a_first_epoch_and_of_a_training():
+    start = only(search_log(1).partition("Epoch 1")[0])
+    axes = draw(start, "").axes
+    assert axes[2].get_xlabel() == "child steps, in the first epoch"
+    assert lines_of(axes[0])["loss"].get_xdata()[0] == 25
+    assert [text.get_text() for text in axes[1].texts] == ["not in the log yet"]
+
+
+def test_running_mean():
+    values = np.random.default_rng(1).random(400)
+    beside = 5  # of 400 values
+    expected = [values[max(0, i - beside) : i + beside + 1].mean() for i in range(400)]
+    np.testing.assert_allclose(running_mean(values), expected)
+    assert list(running_mean([])) == []
+    assert list(running_mean([3.0, 5.0])) == [3, 5]
+    assert list(running_mean([1.0, 2.0, 6.0])) == [1.5, 3, 4]
+
+
+def test_as_a_program_without_tensorflow(log):
+    words = [sys.executable, "-X", "importtime", "-m", "enas.analyze_log", str(log)]
+    process = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "The best 10 of 50 sampled strings" in process.stdout
+    imported = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
+    assert "matplotlib.figure" in imported
+    assert not imported & {"tensorflow", "keras", "matplotlib.pyplot"}
