@@ -205,6 +205,15 @@ def test_epochs_without_headlines(evaluated):
     assert epochs == [number for number in range(1, 7) for _ in range(10)]
 
 
+def test_strings_before_the_first_step_of_a_log_without_its_beginning():
+    rng = random.Random(1)
+    text = epoch_lines(7, rng).partition("Here are")[2] + epoch_lines(8, rng)
+    headless = text.replace("Epoch 7: Eval\n", "")
+    for log_text in (text, headless):
+        epochs = [a.epoch for a in only(log_text).architectures]
+        assert epochs == [7] * 10 + [8] * 10
+
+
 def test_best_strings_and_repeated_ones():
     other = random_arc(5, random.Random(1))
     text, cell = SPECIFIED, "[" + " ".join(map(str, numbers_of(other)[:20])) + "]"
