@@ -78,18 +78,30 @@ def parse(argv: list[str], constants: dict) -> Settings:
       UsageError: a flag is unknown, refused, or of the wrong type; or flags do not fit
         together.
     """
-    defined = define(constants)
-    try:
-        rest = defined(_without_refused(argv))
-    except absl_flags.Error as error:
-        raise UsageError(str(error)) from None
-    if rest[1:]:
+    settings, words = read(argv, constants)
+    if words:
         raise UsageError(
-            f"{rest[1]!r} is no flag; put strings of several words in quotes"
+            f"{words[0]!r} is no flag; put strings of several words in quotes"
         )
-    settings = Settings(**{name: defined[name].value for name in constants})
     check(settings)
     return settings
+
+
+def read(argv: list[str], constants: dict) -> tuple[Settings, list[str]]:
+    """The settings that a command line asks for, unchecked, and its words that belong
+    to no flag.
+
+    Raises:
+      UsageError: a flag is unknown, refused, or of the wrong type.
+    """
+    defined = define(constants)
+    defined.set_gnu_getopt()  # flags may follow words
+    try:
+        words = defined(_without_refused(argv))[1:]
+    except absl_flags.Error as error:
+        raise UsageError(str(error)) from None
+    settings = Settings(**{name: defined[name].value for name in constants})
+    return settings, words
 
 
 def _without_refused(argv: list[str]) -> list[str]:
@@ -124,7 +136,8 @@ def check(settings: Settings) -> None:
             raise UsageError(f"{name} is {value}; it is at most {LARGEST}")
         if not allowed.holds(value):
             raise UsageError(f"{name} is {value!r}; it is {allowed.words}")
-    if settings.child_lr_cosine and settings.child_lr_min > settings.child_lr_max:
+    cosine = getattr(settings, "child_lr_cosine", False)
+    if cosine and settings.child_lr_min > settings.child_lr_max:
         raise UsageError(
             f"child_lr_min {settings.child_lr_min} is above child_lr_max "
             f"{settings.child_lr_max}"
@@ -158,7 +171,7 @@ def _check_layers(settings: Settings) -> None:
             f"move it (child_pool_layers) or pass --child_use_aux_heads=False"
         )
     for name in ("child_cutout_size", "crop_padding"):
-        if getattr(settings, name) > size:
+        if getattr(settings, name, 0) > size:
             raise UsageError(
                 f"{name} is {getattr(settings, name)}; images have {size} pixels a side"
             )
