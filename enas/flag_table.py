@@ -58,6 +58,13 @@ FLAGS = {
     "data_path": Flag(
         str, "Folder with CIFAR-10's data_batch_1 to 5, test_batch and batches.meta."
     ),
+    # Pictures
+    "output": Flag(
+        str,
+        "Name of the files that are written, up to .png and .svg.",
+        Allowed("the name of a file", bool),
+    ),
+    "network": Flag(bool, "Draw the network, too, into files named …_network."),
     # Images
     "channel": Flag(
         int,

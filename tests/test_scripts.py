@@ -367,5 +367,6 @@ def test_a_whole_number_does_for_a_constant_that_may_have_a_fraction():
 
 def test_every_flag_belongs_to_a_script():
     scripts = [f"{t}_arc_{d}" for t in ("search", "train") for d in ("mnist", "cifar")]
+    scripts.append("enas.vis_cell")
     used = [set(importlib.import_module(script).CONSTANTS) for script in scripts]
     assert set.union(*used) == set(FLAGS)

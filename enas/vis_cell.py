@@ -1,0 +1,104 @@
+"""Draws the two cells of an arc string, and the network that they make.
+
+    python -m enas.vis_cell "0 2 1 4 …" [--output=cell] [--network] [--flag=value …]
+
+writes cell.png and cell.svg, and with --network also cell_network.png and .svg; what is
+there by these names is overwritten. The number of blocks follows from that of the
+integers. The flags that shape the network are those of the train scripts, with
+train_arc_mnist.py's defaults; `--help` lists them. TensorFlow is not imported.
+"""
+
+import sys
+
+from enas.arc import parse_arc
+from enas.cell_plot import cells_picture
+from enas.errors import UsageError
+from enas.flags import Settings, check, help_text, read
+from enas.layer_plan import aux_layer, parse_pool_layers
+from enas.network_plot import Network, layers_of, network_picture
+from enas.picture import FORMATS, Picture, draw, save
+
+CONSTANTS = {
+    # The architecture
+    "fixed_arc": "",
+    # Pictures
+    "output": "cell",
+    "network": False,
+    # Images
+    "channel": 1,
+    "img_size": 32,
+    # Child: shape
+    "child_num_layers": 6,
+    "child_out_filters": 16,
+    "child_pool_layers": "",
+    "child_use_aux_heads": True,
+}
+# Pictures of more are too large to be drawn, or of use.
+MOST_BLOCKS = 20
+MOST_LAYERS = 100
+
+
+def read_settings(argv: list[str]) -> Settings:
+    """The settings of a command line; `child_num_cells` follows from its arc string.
+
+    Raises:
+      UsageError: a flag or the arc string is wrong, or there is too much to draw.
+    """
+    settings, words = read(argv, CONSTANTS)
+    settings.fixed_arc = " ".join([settings.fixed_arc, *words])
+    numbers = settings.fixed_arc.replace("[", " ").replace("]", " ").split()
+    settings.child_num_cells = max(1, round(len(numbers) / 8))
+    check(settings)
+    for name, most in (
+        ("child_num_cells", MOST_BLOCKS),
+        ("child_num_layers", MOST_LAYERS),
+    ):
+        if getattr(settings, name) > most:
+            raise UsageError(
+                f"{name} is {getattr(settings, name)}; at most {most} are drawn"
+            )
+    return settings
+
+
+def pictures(settings: Settings) -> dict[str, Picture]:
+    """What the settings ask for, by the name of its files up to .png and .svg."""
+    arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
+    drawn = {settings.output: cells_picture(arc)}
+    if settings.network:
+        num_layers = settings.child_num_layers
+        pools = parse_pool_layers(settings.child_pool_layers, num_layers)
+        size, filters = settings.img_size, settings.child_out_filters
+        layers = layers_of(arc, num_layers, pools, size, filters)
+        aux = aux_layer(pools, num_layers) if settings.child_use_aux_heads else None
+        network = Network(size, settings.channel, filters, layers, aux)
+        drawn[f"{settings.output}_network"] = network_picture(network)
+    return drawn
+
+
+def main(argv: list[str]) -> None:
+    if any(word.lstrip("-") in ("help", "h") for word in argv[1:]):
+        print(
+            'usage: python -m enas.vis_cell "0 2 1 4 …" [--flag=value …]\n'
+            + help_text(CONSTANTS)
+        )
+        return
+    try:
+        for name, picture in pictures(read_settings(argv)).items():
+            figure = draw(picture)
+            for kind in FORMATS:
+                path = f"{name}.{kind}"
+                save(figure, path)
+                print(path)
+    except UsageError as error:
+        _leave(error, 2)
+    except OSError as error:
+        _leave(f"cannot write {path}: {error.strerror or error}", 1)
+
+
+def _leave(reason, status: int) -> None:
+    print(f"vis_cell: {' '.join(str(reason).split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
