@@ -169,7 +169,7 @@ class MicroChild(Model):
     def _edge_function(self, context: Context, filters: int, image) -> Callable:
         """(x [N, H, W, F], op scalar, rows of each op with weights) to [N, H, W, F]."""
 
-        @tf.function
+        @tf.function(autograph=False)
         def run_edge(x, op, *rows):
             rows = iter(rows)
 
@@ -218,7 +218,7 @@ class MicroChild(Model):
         of that size: at least the last node is unread, at most all but one.
         """
 
-        @tf.function
+        @tf.function(autograph=False)
         def run_combine(nodes, unread, kernels):
             def branch(count):
                 def run():
