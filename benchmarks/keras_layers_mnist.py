@@ -27,8 +27,10 @@ from ternarize.ternary_ops import ternary_tanh
 BATCH = 100
 LEARNING_RATE = 0.005  # at first; cosine decay to zero
 
+# Of the CNNs' later convolutions: filters, and whether a max pool follows.
+BLOCKS = ((64, False), (64, True), (128, False))
+
 Layer = Callable[..., keras.layers.Layer]
-Blocks = tuple[tuple[int, bool], ...]
 
 
 def binary_mlp() -> keras.Model:
@@ -46,16 +48,16 @@ def binary_mlp() -> keras.Model:
     return model
 
 
-def cnn(blocks: Blocks, conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
+def cnn(first: int, conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
     """3×3 convolutions and a classifier, all of them low-bit.
 
     Args:
-      blocks: the filters of each convolution, and whether a max pool follows it.
+      first: filters of the first convolution.
       conv, dense: of (filters, kernel size) and of (units), make a layer.
       activation: of nothing, makes a layer.
     """
     model = keras.Sequential([keras.Input((28, 28, 1))])
-    for filters, pooled in blocks:
+    for filters, pooled in ((first, True), *BLOCKS):
         model.add(conv(filters, 3))
         if pooled:
             model.add(keras.layers.MaxPooling2D())
@@ -71,8 +73,7 @@ def cnn(blocks: Blocks, conv: Layer, dense: Layer, activation: Layer) -> keras.M
 def ternary_cnn() -> keras.Model:
     """Weights and activations are -1, 0 or +1."""
     activation = partial(keras.layers.Activation, ternary_tanh)
-    blocks = ((32, True), (64, False), (64, True), (128, False))
-    return cnn(blocks, TernaryConv2D, TernaryDense, activation)
+    return cnn(64, TernaryConv2D, TernaryDense, activation)
 
 
 def four_bit_cnn() -> keras.Model:
@@ -80,15 +81,14 @@ def four_bit_cnn() -> keras.Model:
     conv, dense = (
         partial(layer, n_bits=4) for layer in (QuantizedConv2D, QuantizedDense)
     )
-    blocks = ((16, False), (32, True), (64, True), (64, False))
-    return cnn(blocks, conv, dense, partial(QuantizedReLU, n_bits=4))
+    return cnn(32, conv, dense, partial(QuantizedReLU, n_bits=4))
 
 
 # Name to model and epochs.
 MODELS = {
     "binary_mlp": (binary_mlp, 25),
-    "ternary_cnn": (ternary_cnn, 12),
-    "four_bit_cnn": (four_bit_cnn, 12),
+    "ternary_cnn": (ternary_cnn, 30),
+    "four_bit_cnn": (four_bit_cnn, 20),
 }
 
 

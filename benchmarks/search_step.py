@@ -1,6 +1,6 @@
 """What a step of a search costs, against computing everything and against no branching.
 
-    enas_env/bin/python -m benchmarks.search_step [--json=FILE] [--profile] [--sweep]
+    enas_env/bin/python -m benchmarks.search_step [--json=FILE] [--profile | --sweep | --memory]
 
 Three children take turns, each in a process of its own: (a) this project's, (b) one
 that computes every operation and picks one, as older codes do, (c) one whose string is
@@ -23,6 +23,7 @@ STEP_KINDS = ("child", "controller")
 TURNS = 5
 STEPS = 4  # of each child in a turn
 FRESH = 20  # strings of a fresh controller
+LONG = 10  # hundreds of steps over which memory is watched
 
 
 class Shape(NamedTuple):
@@ -194,11 +195,27 @@ def sweep(extra: list[str]) -> list[dict]:
     return results
 
 
+def memory(extra: list[str]) -> list[dict]:
+    """Memory held over many child steps, each of another string, at the small size."""
+    child, results = Child("own", SHAPES[-1], extra), []
+    for hundred in range(1, LONG + 1):
+        child.ask("steps", "child", None, 100)
+        facts = child.ask("facts")
+        results.append({"steps": 100 * hundred} | facts)
+        now, peak = facts["now_gb"], facts["peak_gb"]
+        print(
+            f"{100 * hundred:>5d} steps: {now:.2f} GB, at most {peak:.2f}", flush=True
+        )
+    child.close()
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", help="also write what was measured to this file")
     parser.add_argument("--profile", action="store_true", help="the ops that take time")
     parser.add_argument("--sweep", action="store_true", help="many sizes of search")
+    parser.add_argument("--memory", action="store_true", help="over a thousand steps")
     arguments, extra = parser.parse_known_args()
     if arguments.profile:
         for kind in ("own", "straight"):
@@ -210,6 +227,8 @@ def main() -> None:
         return
     if arguments.sweep:
         results = sweep(extra)
+    elif arguments.memory:
+        results = memory(extra)
     else:
         results = []
         for shape in SHAPES:

@@ -20,6 +20,7 @@ from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
 from enas.operations import OPERATIONS
 from enas.ranking import UNIFORM
+from enas.session import leave_functions_alone
 
 SHOWN_ARCHITECTURES = 10
 CONTROLLER = "controller"  # the source of strings that it sampled
@@ -77,6 +78,7 @@ def build(
     Args:
       make_child: what makes the child of its configuration and the two sampled cells.
     """
+    leave_functions_alone()
     global_step = tf.compat.v1.train.get_or_create_global_step()
     training = tf.compat.v1.placeholder_with_default(False, [], "training")
     controller = _make_controller(settings)
