@@ -1,11 +1,13 @@
 """What a step of a search costs, against computing everything and against no branching.
 
-    enas_env/bin/python -m benchmarks.search_step [--json=FILE] [--profile | --sweep | --memory]
+    enas_env/bin/python -m benchmarks.search_step [--json=FILE] [FLAG]
 
 Three children take turns, each in a process of its own: (a) this project's, (b) one
 that computes every operation and picks one, as older codes do, (c) one whose string is
 known as it is built, so without any branch. All run the same string; other strings on
 (a) stand beside it. Images are random: no step's cost depends on what they show.
+FLAG is --profile (the ops that take the time), --sweep (many sizes), --memory (over a
+thousand steps), or a flag of search_arc_mnist.py.
 """
 
 import argparse
