@@ -18,7 +18,7 @@ import warnings
 from typing import NamedTuple
 
 from enas.arc import Arc
-from enas.errors import InputError, UsageError
+from enas.errors import InputError, UsageError, one_line_errors
 from enas.log_reader import read_log
 from enas.log_records import Run
 from enas.train_command import train_command
@@ -237,19 +237,8 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command; one line on stderr and status 2 for usage, 1 for a file."""
     # A flag of the log may have letters that a terminal cannot show.
     sys.stdout.reconfigure(errors="backslashreplace")
-    try:
+    with one_line_errors(PROGRAM):
         _analyze(sys.argv[1:] if argv is None else argv)
-    except UsageError as error:
-        _leave(error, 2)
-    except (InputError, OSError) as error:
-        _leave(error, 1)
-    except KeyboardInterrupt:
-        _leave("interrupted", 130)
-
-
-def _leave(reason, status: int) -> None:
-    print(f"{PROGRAM}: {' '.join(str(reason).split())}", file=sys.stderr)
-    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import zlib
 from tqdm import tqdm
 
 from enas.data_utils_cifar import ARCHIVE_FOLDER, FILES, find_folder
-from enas.errors import InputError
+from enas.errors import InputError, one_line_errors
 from enas.safe_pickle import MOST_BYTES
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -169,13 +169,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", default=FOLDER, help=f"default: {FOLDER}")
     folder = parser.parse_args().folder
-    try:
+    with one_line_errors("download_cifar"):
         fetch(folder)
-    except InputError as error:
-        sys.exit(f"download_cifar: {error}")
-    except KeyboardInterrupt:
-        print("download_cifar: interrupted; run again to go on", file=sys.stderr)
-        sys.exit(130)
     print(f"CIFAR-10 is in {find_folder(folder)}", file=sys.stderr)
 
 

@@ -1,15 +1,12 @@
 """What every script does with its flags: check them, open the data, hand over to the
-run.
-
-Whatever ends a run is one line on stderr and an exit status: 2 for usage, 1 for the
-rest, 130 for an interruption."""
+run."""
 
 import logging
 import os
 import sys
 
 from enas import output_dir
-from enas.errors import InputError, UsageError
+from enas.errors import InputError, one_line_errors
 from enas.flags import Settings, help_text, parse
 
 
@@ -24,19 +21,8 @@ def main(task: str, constants: dict) -> None:
     if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
         print(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
         return
-    try:
+    with one_line_errors(script):
         _run(task, parse(sys.argv, constants))
-    except UsageError as error:
-        _leave(script, error, 2)
-    except (InputError, FloatingPointError, OSError, MemoryError) as error:
-        _leave(script, error, 1)
-    except KeyboardInterrupt:
-        _leave(script, "interrupted", 130)
-
-
-def _leave(script: str, reason, status: int) -> None:
-    print(f"{script}: {' '.join(str(reason).split())}", file=sys.stderr)
-    sys.exit(status)
 
 
 def _run(task: str, settings: Settings) -> None:

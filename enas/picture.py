@@ -16,6 +16,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
+from enas.errors import InputError
+
 INK = "#222222"
 FAMILY = ["DejaVu Sans", "sans-serif"]  # the first comes with matplotlib
 NOTE_SIZE = 0.8  # of the type of a box's second line, as a part of the first's
@@ -139,7 +141,7 @@ def save(figure: Figure, path: str) -> None:
     """Writes a figure; the ending of `path` is its format, one of FORMATS.
 
     Raises:
-      OSError: the file cannot be written.
+      InputError: the file cannot be written.
     """
     kind = path.rpartition(".")[2]
     # Text stays text in an SVG; and one figure always makes the same file.
@@ -148,7 +150,11 @@ def save(figure: Figure, path: str) -> None:
             "png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},
             "svg": {"metadata": {"Date": None}},
         }
-        figure.savefig(path, format=kind, **options[kind])
+        try:
+            figure.savefig(path, format=kind, **options[kind])
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot write {path}: {reason}") from None
 
 
 def _font(size: float, bold: bool) -> FontProperties:

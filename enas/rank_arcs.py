@@ -10,11 +10,10 @@ import argparse
 import json
 import logging
 import os
-import sys
 from types import SimpleNamespace
 
 from enas.arc import parse_arc
-from enas.errors import InputError, UsageError
+from enas.errors import InputError, UsageError, one_line_errors
 from enas.flags import Settings, check
 from enas.output_dir import FLAGS_FILE
 
@@ -30,17 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
+    with one_line_errors("rank_arcs"):
         _rank(arguments.output_dir, arguments.arcs)
-    except UsageError as error:
-        sys.exit(_say(error, 2))
-    except (InputError, OSError) as error:
-        sys.exit(_say(error, 1))
-
-
-def _say(error: Exception, status: int) -> int:
-    print(f"rank_arcs: {' '.join(str(error).split())}", file=sys.stderr)
-    return status
 
 
 def read_settings(output_dir: str) -> Settings:

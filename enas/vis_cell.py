@@ -12,7 +12,7 @@ import sys
 
 from enas.arc import parse_arc
 from enas.cell_plot import cells_picture
-from enas.errors import UsageError
+from enas.errors import UsageError, one_line_errors
 from enas.flags import Settings, check, help_text, read
 from enas.layer_plan import aux_layer, parse_pool_layers
 from enas.network_plot import Network, layers_of, network_picture
@@ -82,22 +82,13 @@ def main(argv: list[str]) -> None:
             + help_text(CONSTANTS)
         )
         return
-    try:
+    with one_line_errors("vis_cell"):
         for name, picture in pictures(read_settings(argv)).items():
             figure = draw(picture)
             for kind in FORMATS:
                 path = f"{name}.{kind}"
                 save(figure, path)
                 print(path)
-    except UsageError as error:
-        _leave(error, 2)
-    except OSError as error:
-        _leave(f"cannot write {path}: {error.strerror or error}", 1)
-
-
-def _leave(reason, status: int) -> None:
-    print(f"vis_cell: {' '.join(str(reason).split())}", file=sys.stderr)
-    sys.exit(status)
 
 
 if __name__ == "__main__":
