@@ -10,22 +10,24 @@ the log is only read.
 import argparse
 import io
 import logging
-import math
 import os
 import statistics
 import sys
 import warnings
 from typing import NamedTuple
 
+from enas.accuracy import standard_error
 from enas.arc import Arc
-from enas.errors import InputError, UsageError, one_line_errors
+from enas.command import Parser, one_line_errors
+from enas.errors import InputError, UsageError
 from enas.log_reader import read_log
 from enas.log_records import Run
+from enas.text_table import text_table
 from enas.train_command import train_command
 
 PROGRAM = "analyze_log"
-FORMATS = (".png", ".svg", ".pdf")
-PNG_START = b"\x89PNG\r\n\x1a\n"
+# How a file of each format starts.
+FORMATS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 class Candidate(NamedTuple):
@@ -49,16 +51,10 @@ class Candidate(NamedTuple):
         return standard_error(self.mean(), self.batch_size * len(self.accuracies))
 
 
-def standard_error(accuracy: float, images: int) -> float:
-    """sqrt(p(1-p)/n) of an accuracy p on n images, with p at least one image away from
-    0 and 1, where the formula would say that nothing is uncertain."""
-    p = min(max(accuracy, 1 / images), 1 - 1 / images)
-    return math.sqrt(p * (1 - p) / images)
-
-
 def candidates(runs: dict[int, Run]) -> list[Candidate]:
-    """The sampled strings of runs, given by number; the best mean accuracy first, and
-    of equals those seen more often, then later."""
+    """The sampled strings of runs, given by number; the best first, by mean accuracy
+    less its standard error, so that a single lucky batch does not beat a string that
+    was good again and again; of equals the later."""
     found = {}
     for number, run in runs.items():
         for architecture in run.architectures:
@@ -70,7 +66,7 @@ def candidates(runs: dict[int, Run]) -> list[Candidate]:
             candidate.epochs.append(architecture.epoch)
     return sorted(
         found.values(),
-        key=lambda c: (c.mean(), len(c.accuracies), c.run, c.epochs[-1]),
+        key=lambda c: (c.mean() - c.error(), c.run, c.epochs[-1]),
         reverse=True,
     )
 
@@ -92,12 +88,7 @@ def table(shown: list[Candidate], several_runs: bool) -> str:
         )
     if not several_runs:
         rows = [row[:4] + row[5:] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[-1] = 0  # strings begin alike on the left
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    return text_table(rows, left=[len(rows[0]) - 1])
 
 
 def report(runs: dict[int, Run], best: int, several_runs: bool) -> str:
@@ -131,7 +122,7 @@ def save_figure(run: Run, title: str, path: str) -> None:
     """Draws a run into a file whose ending says the format.
 
     Raises:
-      InputError: it cannot be written, or would replace something else than a PNG.
+      InputError: it cannot be written, or would replace something else than a picture.
     """
     _check_target(path)
     # Matplotlib's remarks, as on letters that a font lacks, help nobody here.
@@ -159,25 +150,18 @@ def _check_target(path: str) -> None:
     """An earlier picture may be replaced, nothing else."""
     if not os.path.lexists(path):
         return
+    expected, start = FORMATS[_ending(path)], b""
     try:
-        start = b""
         if os.path.isfile(path):
             with open(path, "rb") as stream:
-                start = stream.read(len(PNG_START))
+                start = stream.read(len(expected))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if start != PNG_START or _ending(path) != ".png":
+    if start != expected:
         raise InputError(
-            f"{path} exists and is no PNG, so it is not written over; remove it, or "
-            f"name another file with --output"
+            f"{path} exists and is no {_ending(path)[1:].upper()} file, so it is not "
+            f"written over; remove it, or name another with --output"
         )
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str):
-        raise UsageError(f"{message}; see --help")
 
 
 def _number(text: str) -> int:
@@ -187,7 +171,7 @@ def _number(text: str) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog=f"python -m enas.{PROGRAM}",
         description=__doc__.partition("\n")[0],
         allow_abbrev=False,

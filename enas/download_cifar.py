@@ -7,7 +7,6 @@ that already lies in FOLDER is not downloaded again. The archive's MD5 is checke
 it is opened, and only the seven files that CIFAR-10 consists of are unpacked from it.
 """
 
-import argparse
 import gzip
 import hashlib
 import http.client
@@ -20,8 +19,9 @@ import zlib
 
 from tqdm import tqdm
 
+from enas.command import Parser, one_line_errors
 from enas.data_utils_cifar import ARCHIVE_FOLDER, FILES, find_folder
-from enas.errors import InputError, one_line_errors
+from enas.errors import InputError
 from enas.safe_pickle import MOST_BYTES
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -166,10 +166,10 @@ def unpack(archive: str, folder: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", nargs="?", default=FOLDER, help=f"default: {FOLDER}")
-    folder = parser.parse_args().folder
     with one_line_errors("download_cifar"):
+        parser = Parser(description=__doc__.partition("\n")[0])
+        parser.add_argument("folder", nargs="?", default=FOLDER)
+        folder = parser.parse_args().folder
         fetch(folder)
     print(f"CIFAR-10 is in {find_folder(folder)}", file=sys.stderr)
 

@@ -1,35 +1,46 @@
-"""Scalars and histograms of a run, in the files that TensorBoard reads.
+"""Scalars and histograms of a run, in a file that TensorBoard reads.
 
 TensorBoard itself is not needed, neither here nor to run anything.
 """
 
+import os
+import time
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
+Event = tf.compat.v1.Event
 Summary = tf.compat.v1.Summary
 
 
 class Events:
-    """Writes into a folder; does nothing where there is none.
+    """Appends to a new file of a folder; does nothing where there is none.
 
     Args:
-      folder: of the event files, made if missing.
+      folder: made if missing.
+      step: the first one to come; what earlier files of the folder tell of it and of
+        later ones, as of steps that an interruption lost, is not shown any more.
     """
 
-    def __init__(self, folder: str | None):
-        self._writer = tf.compat.v1.summary.FileWriter(folder) if folder else None
+    def __init__(self, folder: str | None, step: int = 0):
+        self._writer = None
+        if folder is None:
+            return
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, f"events.out.tfevents.{time.time_ns()}")
+        self._writer = tf.io.TFRecordWriter(path)
+        self._write(Event(file_version="brain.Event:2"))
+        start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+        self._write(Event(step=step, session_log=start))
 
     def scalars(self, group: str, step: int, values: Mapping[str, float]) -> None:
         """One point of each curve `group/name`."""
-        self._add(
-            [
-                Summary.Value(tag=f"{group}/{name}", simple_value=float(value))
-                for name, value in values.items()
-            ],
-            step,
-        )
+        points = [
+            Summary.Value(tag=f"{group}/{name}", simple_value=float(value))
+            for name, value in values.items()
+        ]
+        self._write(Event(step=step, summary=Summary(value=points)))
 
     def histogram(self, tag: str, step: int, numbers, count: int) -> None:
         """How often each of 0 … count-1 occurs among numbers (any shape, not empty)."""
@@ -43,11 +54,14 @@ class Events:
             bucket_limit=np.arange(count) + 0.5,
             bucket=np.bincount(numbers, minlength=count),
         )
-        self._add([Summary.Value(tag=tag, histo=proto)], step)
+        value = Summary.Value(tag=tag, histo=proto)
+        self._write(Event(step=step, summary=Summary(value=[value])))
 
-    def _add(self, values: list, step: int) -> None:
+    def _write(self, event) -> None:
         if self._writer is not None:
-            self._writer.add_summary(Summary(value=values), step)
+            event.wall_time = time.time()
+            self._writer.write(event.SerializeToString())
+            self._writer.flush()
 
     def close(self) -> None:
         if self._writer is not None:

@@ -75,7 +75,7 @@ def _draw_child(axes: Axes, run: Run, steps: float) -> None:
         axes.set_ylim(0.0, 1.1 * top)
     _label(axes, "loss (squared hinge)" if hinge else "loss (nats)", BLUE)
     _label(accuracy, "accuracy (part of a batch)", ORANGE)
-    _finish(axes, "Child training: each step another string", accuracy)
+    _finish(axes, "Child training", accuracy)
 
 
 def _draw_controller(axes: Axes, run: Run, steps: float) -> None:

@@ -68,14 +68,16 @@ def parse_log(lines: Iterable[str]) -> list[Run]:
     """The runs of a log's lines; none if nothing in them is understood."""
     parser = _Parser()
     for line in lines:
-        parser.read(line.strip())
+        parser.read(line.rstrip("\r\n"))
     runs = []
     for run in parser.runs:
         if run.is_empty():
             continue
         run = with_epochs(run)
-        if runs and continues(run, runs[-1]):
-            run = joined(runs.pop(), run)
+        for number in reversed(range(len(runs))):
+            if continues(run, runs[number]):
+                run = joined(runs.pop(number), run)
+                break
         runs.append(run)
     return runs
 
@@ -107,13 +109,17 @@ class _Parser:
     def __init__(self):
         self.runs = [Run({}, [], [], [], [])]
         self._epoch = 0  # of the last headline, 0 once the child is trained again
+        self._evaluates = False  # whether that was of an evaluation
         self._step = 0  # of the child
         self._cells = []  # numbers, as text, of each cell since the last accuracy
         self._open = None  # those of a cell whose closing bracket is yet to come
 
     def read(self, line: str) -> None:
-        """Takes one line, without white space around it."""
-        if self._read_cell(line) or self._read_flag(line):
+        """Takes one line, without its end."""
+        if self._read_flag(line):
+            return
+        line = line.strip()
+        if self._read_cell(line):
             return
         for pattern, take in self._LINES:
             if match := pattern.match(line):
@@ -163,8 +169,20 @@ class _Parser:
             )
         )
 
-    def _headline(self, epoch) -> None:
+    def _headline(self, epoch, what) -> None:
         self._epoch = int(epoch)
+        if what == "Eval":  # the strings before it, if no round's headline told theirs
+            shown = self.runs[-1].architectures
+            for number in reversed(range(len(shown))):
+                if shown[number].epoch or shown[number].step != shown[-1].step:
+                    break
+                shown[number] = shown[number]._replace(epoch=self._epoch)
+        self._evaluates = what == "Eval"
+
+    def _shows_strings(self) -> None:
+        if self._evaluates:  # those of the next epoch, of which no step was logged
+            self._epoch = 0
+        self._no_cells()
 
     def _controller_sample(self, *numbers) -> None:
         sample = ControllerSample(self._epoch, self._step, *map(float, numbers))
@@ -215,8 +233,9 @@ class _Parser:
             ),
             _controller_sample,
         ),
-        (re.compile(rf"Epoch {_INT}: (?:Training controller|Eval)"), _headline),
-        (re.compile(r"Here are|-{5}"), _no_cells),
+        (re.compile(rf"Epoch {_INT}: (Training controller|Eval)"), _headline),
+        (re.compile(r"Here are"), _shows_strings),
+        (re.compile(r"-{5}"), _no_cells),
         (re.compile(rf"val_acc\s*=\s*{_PART}"), _architecture),
         (re.compile(rf"Eval at {_INT}"), _evaluated_step),
         (re.compile(rf"(valid|test)_accuracy\s*:\s*{_PART}"), _evaluation),

@@ -113,16 +113,17 @@ def run_epochs(
         path = os.path.join(settings.output_dir, SUMMARY_FILE)
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(summary + "\n")
-        events = Events(os.path.join(settings.output_dir, EVENTS_FOLDER))
-        with Session(settings.output_dir, pipeline) as session, closing(events):
-            run = Run(session, pipeline, log, events, settings, steps)
-            first = int(session.run(ops.child.global_step)) // steps
-            for epoch in range(first, settings.num_epochs):
-                step = _train_epoch(run, ops.child, epoch)
-                after_epoch(run, ops, epoch + 1, step)
-                session.save(step)
-            if at_end is not None:
-                at_end(run, ops)
+        with Session(settings.output_dir, pipeline) as session:
+            step = int(session.run(ops.child.global_step))
+            folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
+            with closing(Events(folder, step + 1)) as events:
+                run = Run(session, pipeline, log, events, settings, steps)
+                for epoch in range(step // steps, settings.num_epochs):
+                    step = _train_epoch(run, ops.child, epoch)
+                    after_epoch(run, ops, epoch + 1, step)
+                    session.save(step)
+                if at_end is not None:
+                    at_end(run, ops)
 
 
 def _log_model(model: Model, log: Log) -> None:

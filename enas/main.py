@@ -6,7 +6,7 @@ import os
 import sys
 
 from enas import output_dir
-from enas.errors import InputError, one_line_errors
+from enas.command import one_line_errors
 from enas.flags import Settings, help_text, parse
 
 
@@ -43,16 +43,15 @@ def _run(task: str, settings: Settings) -> None:
     # Only now, with flags and data found right, TensorFlow is loaded.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    import tensorflow as tf
-
     if task == "search":
         from enas.search import search as run
     else:
         from enas.train import train as run
+    from enas.session import input_errors
+
     try:
-        run(settings, data, log)
-    except tf.errors.OpError as error:
-        raise InputError(error.message.partition("\n")[0]) from error
+        with input_errors():
+            run(settings, data, log)
     finally:
         log.close()
         if lock is not None:

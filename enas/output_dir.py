@@ -17,6 +17,8 @@ FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
 VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
 LOCK_FILE = "lock"  # held while a run works in the folder
+# What may stand in a folder before its flags do.
+OURS = {LOCK_FILE, FLAGS_FILE + ".new"}
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 # Flags that shape the graph: a checkpoint fits only a run that has them alike.
 SHAPING = (
@@ -51,7 +53,7 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
     """
     path = os.path.normpath(output_dir)
     try:
-        if os.path.isdir(path) and set(os.listdir(path)) - {LOCK_FILE}:
+        if os.path.isdir(path) and set(os.listdir(path)) - OURS:
             if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
                 raise InputError(
                     f"output_dir: {path} holds files that are not of an earlier run; "
@@ -63,26 +65,35 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
                 _move_aside(path)
             else:
                 _check_flags(path, flags)
+                _keep_flags(path, flags)
                 return lock
         os.makedirs(path, exist_ok=True)
         lock = _lock(path)
-        _write(os.path.join(path, VERSIONS_FILE), _versions())
-        _write(os.path.join(path, FLAGS_FILE), flags)
+        _keep_flags(path, flags)
     except OSError as error:
         raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
     return lock
 
 
-def _write(path: str, content: dict) -> None:
-    with open(path, "w", encoding="utf-8") as stream:
+def write_json(path: str, content) -> None:
+    """Replaces a file whole, so that no half of one is ever seen."""
+    with open(path + ".new", "w", encoding="utf-8") as stream:
         json.dump(content, stream, indent=2)
         stream.write("\n")
+    os.replace(path + ".new", path)
 
 
-def _versions() -> dict[str, str]:
-    """Of what computes: the same flags and seed repeat a run only with these alike."""
-    own = {"python": platform.python_version(), "platform": platform.platform()}
-    return own | {name: metadata.version(name) for name in PACKAGES}
+def _keep_flags(path: str, flags: dict) -> None:
+    """Those in use from now on, and the versions: the same flags and seed repeat a run
+    only where what computes is alike."""
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # another build, as tensorflow-cpu
+            versions[name] = None
+    write_json(os.path.join(path, FLAGS_FILE), flags)
+    write_json(os.path.join(path, VERSIONS_FILE), versions)
 
 
 def _lock(path: str) -> FileLock:

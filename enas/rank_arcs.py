@@ -2,69 +2,79 @@
 
     enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" …]
 
-Without strings: those of the search's last round. As many strings drawn uniformly stand
-beside them. The ranking is printed, and kept in OUTPUT_DIR/ranking.json.
+Without strings: those of the search's last round, whose ranking is then kept in
+OUTPUT_DIR/ranking.json. As many strings drawn uniformly stand beside them.
 """
 
-import argparse
+import importlib
 import json
 import logging
 import os
-from types import SimpleNamespace
+import sys
 
 from enas.arc import parse_arc
-from enas.errors import InputError, UsageError, one_line_errors
-from enas.flags import Settings, check
+from enas.command import Parser, one_line_errors
+from enas.errors import InputError, UsageError
+from enas.flags import Settings, parse
 from enas.output_dir import FLAGS_FILE
 
 GIVEN = "given"  # the source of strings on the command line
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="rank_arcs", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("output_dir", help="of a search that has a checkpoint")
-    parser.add_argument("arcs", nargs="*", metavar="ARC", help="a string, in quotes")
-    arguments = parser.parse_args()
+    # "±" is not in every terminal's alphabet.
+    sys.stdout.reconfigure(errors="backslashreplace")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with one_line_errors("rank_arcs"):
+        parser = Parser(
+            prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
+        )
+        parser.add_argument("output_dir", help="of a search that has a checkpoint")
+        parser.add_argument("arcs", nargs="*", metavar="ARC", help="in quotes")
+        arguments = parser.parse_args()
         _rank(arguments.output_dir, arguments.arcs)
 
 
 def read_settings(output_dir: str) -> Settings:
-    """The flags of the search in a folder.
+    """The settings of the search in a folder, checked anew.
 
     Raises:
-      InputError: there is none, or its flags are damaged.
+      InputError: there is none, or its flags are damaged or of another version.
     """
     path = os.path.join(output_dir, FLAGS_FILE)
     try:
         with open(path, encoding="utf-8") as stream:
-            settings = SimpleNamespace(**json.load(stream))
-        check(settings)
+            flags = dict(json.load(stream))
     except OSError as error:
         raise InputError(
             f"{path}: {error.strerror}; name a search's output folder"
         ) from None
-    except (ValueError, TypeError, LookupError, AttributeError, UsageError) as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
-    if "fixed_arc" in vars(settings):
+    if "fixed_arc" in flags:
         raise InputError(f"{output_dir} is of a training; name a search's")
-    return settings
+    # Imported by name, as scripts stand above this package; the one who edits a
+    # script's constants finds them here.
+    script = "search_arc_cifar" if "data_path" in flags else "search_arc_mnist"
+    constants = importlib.import_module(script).CONSTANTS
+    flags["output_dir"] = output_dir  # which may have been moved since
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    try:
+        return parse([script, *words], constants)
+    except UsageError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _rank(output_dir: str, texts: list[str]) -> None:
     settings = read_settings(output_dir)
-    settings.output_dir = output_dir  # which may have been moved since
     try:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:
         raise UsageError(error) from None
     if not os.path.exists(os.path.join(output_dir, "checkpoint")):
         raise InputError(f"{output_dir} has no checkpoint yet")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from enas.datasets import open_data
 
     data = open_data(settings)()
@@ -75,20 +85,21 @@ def _rank(output_dir: str, texts: list[str]) -> None:
     from enas.input_pipeline import InputPipeline
     from enas.log import Log
     from enas.loop import Run
-    from enas.session import Session
+    from enas.session import Session, input_errors
 
     arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
     if not arcs:
         raise InputError(f"{output_dir} has no strings of a round yet; name some")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), input_errors():
         pipeline = InputPipeline(data, settings.batch_size)
         _, ops = search.build(settings, pipeline, len(data.classes), 1)
         with Session(output_dir, pipeline) as session:
             run = Run(session, pipeline, Log(None), Events(None), settings, 1)
             source = GIVEN if texts else search.source_of(ops)
             ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
-    ranking.save(output_dir, ranked)
     print(ranking.table(ranked))
+    if not texts:
+        ranking.save(output_dir, ranked)
 
 
 if __name__ == "__main__":

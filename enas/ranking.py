@@ -8,18 +8,20 @@ import json
 import math
 import os
 import random
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from enas import loop
+from enas.accuracy import mean_and_error, standard_error
 from enas.arc import Arc, numbers_of, parse_arc, random_arc
 from enas.controller import Sample
 from enas.errors import InputError
 from enas.loop import Run
 from enas.models import Outputs
+from enas.output_dir import write_json
+from enas.text_table import text_table
 
 ARCS_FILE = "arcs.json"  # the strings of the last round
 RANKING_FILE = "ranking.json"
@@ -30,8 +32,7 @@ UNIFORM = "uniform"  # the source of strings drawn uniformly
 class Ranked(NamedTuple):
     """A string and how good it is.
 
-    source: what drew it. accuracy: on all images. error: its standard error,
-    √(p·(1-p)/images).
+    source: what drew it. accuracy: on all images. error: its standard error.
     """
 
     arc: str
@@ -47,35 +48,35 @@ def rank(
 
     Args:
       sample: where the child takes its string from; is fed instead.
-      source: what drew the strings.
+      source: what drew the strings; beside UNIFORM ones no others are judged.
 
     Returns:
       All of them, the best first.
     """
     rng = random.Random(run.settings.seed or None)
     num_cells = run.settings.child_num_cells
-    uniform = [random_arc(num_cells, rng) for _ in arcs]
-    candidates = [(arc, source) for arc in arcs] + [(arc, UNIFORM) for arc in uniform]
+    candidates = [(arc, source) for arc in arcs]
+    if source != UNIFORM:
+        candidates += [(random_arc(num_cells, rng), UNIFORM) for _ in arcs]
     images, ranked = run.pipeline.num_examples[SPLIT], []
     for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
         numbers = numbers_of(arc)
         half = len(numbers) // 2
         feed = {sample.normal_arc: numbers[:half], sample.reduce_arc: numbers[half:]}
         accuracy = loop.count_correct(run, outputs, SPLIT, feed) / images
-        error = math.sqrt(accuracy * (1.0 - accuracy) / images)
+        error = standard_error(accuracy, images)
         ranked.append(Ranked(str(arc), drawn_by, accuracy, error))
     return sorted(ranked, key=lambda one: -one.accuracy)
 
 
 def table(ranked: Sequence[Ranked]) -> str:
     """A row a string, then the mean of each source and how they differ."""
-    lines = [f"{'rank':>4s}  accuracy  ± error  {'drawn by':<12s}string"]
-    lines += [
-        f"{place:>4d}  {one.accuracy:<8.4f}  {one.error:<7.4f}  {one.source:<12s}"
-        f"{one.arc}"
+    rows = [("rank", "accuracy", "error", "drawn by", "string")]
+    rows += [
+        (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
         for place, one in enumerate(ranked, start=1)
     ]
-    return "\n".join(lines + _means(ranked))
+    return "\n".join([text_table(rows, left=[3, 4]), *_means(ranked)])
 
 
 def _means(ranked: Sequence[Ranked]) -> list[str]:
@@ -98,15 +99,10 @@ def _means(ranked: Sequence[Ranked]) -> list[str]:
     return lines
 
 
-def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of two values or more, and its standard error."""
-    error = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values), error
-
-
 def save_arcs(output_dir: str, epoch: int, arcs: Sequence[Arc]) -> None:
     """Keeps a round's strings in the output folder."""
-    _write(output_dir, ARCS_FILE, {"epoch": epoch, "arcs": [str(arc) for arc in arcs]})
+    content = {"epoch": epoch, "arcs": [str(arc) for arc in arcs]}
+    write_json(os.path.join(output_dir, ARCS_FILE), content)
 
 
 def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
@@ -127,13 +123,5 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
     """Keeps a ranking in the output folder."""
-    _write(output_dir, RANKING_FILE, [one._asdict() for one in ranked])
-
-
-def _write(output_dir: str, name: str, content) -> None:
-    """Replaces a file whole, so that no half of one is ever seen."""
-    path = os.path.join(output_dir, name)
-    with open(path + ".new", "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-    os.replace(path + ".new", path)
+    content = [one._asdict() for one in ranked]
+    write_json(os.path.join(output_dir, RANKING_FILE), content)

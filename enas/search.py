@@ -60,8 +60,8 @@ def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     settings = run.settings
     if loop.is_due(settings, epoch, settings.controller_train_every):
         if ops.controller is not None:
-            _controller_round(run, ops, epoch)
-        _show_architectures(run, ops, epoch)
+            _controller_round(run, ops, epoch, step)
+        _show_architectures(run, ops, epoch, step)
     if loop.is_due(settings, epoch, settings.eval_every_epochs):
         loop.evaluate_epoch(run, ops.child.outputs, step)
 
@@ -106,8 +106,11 @@ def _make_controller(settings: Settings) -> Controller:
     return UniformSampler(settings.child_num_cells)
 
 
-def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
-    """controller_train_steps updates, each of controller_num_aggregate samples."""
+def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
+    """controller_train_steps updates, each of controller_num_aggregate samples.
+
+    Its events stand at the child's step, which does not move, and so many more as
+    samples came before them."""
     settings, session, controller = run.settings, run.session, ops.controller
     run.log.line(f"Epoch {epoch}: Training controller")
     feed = run.pipeline.feed("reward")
@@ -136,28 +139,29 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int) -> None:
             )
             shown = {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
             shown |= {"accuracy": accuracy, "baseline": baseline}
-            step = updates * settings.controller_num_aggregate + number
-            run.events.scalars("controller", step, shown)
+            run.events.scalars("controller", step + number, shown)
         if (number + 1) % settings.controller_num_aggregate == 0:
             session.run(controller.apply)
     ops_sampled = np.array(sampled)[:, :, 1::2]  # [samples, 2, 2·B]
     for cell, name in enumerate(("normal", "reduction")):
         run.events.histogram(
-            f"controller/{name}_ops", epoch, ops_sampled[:, cell], len(OPERATIONS)
+            f"controller/{name}_ops", step, ops_sampled[:, cell], len(OPERATIONS)
         )
 
 
-def _show_architectures(run: Run, ops: SearchOps, epoch: int) -> None:
+def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     """Ten strings, each with its accuracy on one validation batch."""
     run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
     feed = run.pipeline.feed("reward")
     fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
-    arcs = []
+    arcs, accuracies = [], []
     for _ in range(SHOWN_ARCHITECTURES):
         normal, reduction, accuracy = run.session.run(fetches, feed)
         arcs.append(arc_from_numbers([*normal, *reduction]))
+        accuracies.append(accuracy)
         run.log.line(architecture_lines(normal, reduction, accuracy))
     ranking.save_arcs(run.settings.output_dir, epoch, arcs)
+    run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
 
 
 def source_of(ops: SearchOps) -> str:
@@ -171,5 +175,5 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
         return
     outputs = ops.child.outputs
     ranked = ranking.rank(run, ops.sample, outputs, arcs, source_of(ops))
-    ranking.save(run.settings.output_dir, ranked)
     print(ranking.table(ranked), file=sys.stderr)
+    ranking.save(run.settings.output_dir, ranked)

@@ -1,12 +1,16 @@
 """The one session of a run: how it is configured, and its checkpoints."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import tensorflow as tf
 
+from enas.errors import InputError
 from enas.input_pipeline import InputPipeline
 
 CHECKPOINT = "model.ckpt"
+STATE_FILE = "checkpoint"  # names the checkpoints of a folder
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
@@ -29,6 +33,39 @@ def leave_functions_alone() -> None:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Around what runs in a session: what TensorFlow says of files, of memory and of
+    checkpoints that do not fit becomes an InputError of one line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise InputError(error.message.partition("\n")[0]) from error
+
+
+def checkpoints_in(output_dir: str) -> list[str]:
+    """The checkpoints of a folder, oldest first, wherever it was as they were written.
+
+    Raises:
+      InputError: the file that names them is damaged, or the last one is not there.
+    """
+    state_path = os.path.join(output_dir, STATE_FILE)
+    if not os.path.exists(state_path):
+        return []
+    try:
+        state = tf.train.get_checkpoint_state(output_dir)
+    except ValueError:  # it names none, or is no text
+        state = None
+    if state is None:
+        raise InputError(f"{state_path} is damaged")
+    names = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
+    paths = [os.path.join(output_dir, os.path.basename(name)) for name in names]
+    *earlier, last = dict.fromkeys(paths)
+    if not tf.train.checkpoint_exists(last):
+        raise InputError(f"{state_path} names {last}, which is not there")
+    return [path for path in earlier if tf.train.checkpoint_exists(path)] + [last]
+
+
 class _InitializeInput(tf.compat.v1.train.SessionRunHook):
     def __init__(self, pipeline: InputPipeline):
         self._pipeline = pipeline
@@ -45,17 +82,22 @@ class Session:
     Args:
       output_dir: where checkpoints are.
       pipeline: is handed its images as the session starts.
+
+    Raises:
+      InputError: the folder's checkpoint cannot be found.
     """
 
     def __init__(self, output_dir: str, pipeline: InputPipeline):
         self._output_dir = output_dir
         # Built once the graph is whole; one checkpoint back is kept, in case.
-        self._saver = tf.compat.v1.train.Saver(max_to_keep=2)
+        self._saver = tf.compat.v1.train.Saver(max_to_keep=2, save_relative_paths=True)
+        checkpoints = checkpoints_in(output_dir)
+        self._saver.recover_last_checkpoints(checkpoints)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
             hooks=[_InitializeInput(pipeline)],
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),
             config=session_config(),
-            checkpoint_dir=output_dir,
+            checkpoint_filename_with_path=checkpoints[-1] if checkpoints else None,
         )
 
     def run(self, fetches, feed_dict: dict | None = None):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from enas.common_ops import pieces_of
 from enas.models import Model
 from enas.multiply_adds import multiply_adds
+from enas.text_table import text_table
 
 FLOAT_BITS = 32
 # Calls whose body depends on the sampled string.
@@ -22,10 +23,12 @@ class Part(NamedTuple):
     """One layer, the stem or a head.
 
     shape: of its output for one image. weights: trainable numbers. weight_bits: of its
-    kernels. activation_bits: of what its convolutions read. multiply_adds: of one image
-    forward; None in a search child's layer, where they depend on the sampled string.
-    packed_bytes: kernels at their bits, and all else, which is what batch norm and the
-    classifier need, as float32. float_bytes: everything as float32.
+    kernels. activation_bits: of what its activations make; a search's factorized
+    reductions and the aux head's first convolution read other numbers too.
+    multiply_adds: of one image forward; None in a search child's layer, where they
+    depend on the sampled string. packed_bytes: kernels at their bits, and all else,
+    which is what batch norm and the classifier need, as float32. float_bytes:
+    everything as float32.
     """
 
     name: str
@@ -107,14 +110,7 @@ def table(parts: list[Part]) -> str:
         _size(sum(part.float_bytes for part in counted)),
     )
     rows.append(("total without aux head", *total))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return text_table(rows, left=[0])
 
 
 def _row(part: Part) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ CARRIED = (
     "child_loss",
 )
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")
-SIZES = ("child_num_layers", "child_out_filters")
+# What a search has as these scripts came: a training is larger or smaller on purpose.
+SIZES = {"child_num_layers": 6, "child_out_filters": 20}
 
 
 def train_command(arc: Arc, flags: dict[str, str]) -> str:
@@ -40,15 +41,15 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
 
     A flag is passed where its value in the log is not the train script's default. The
     defaults of layers and filters differ between search and training on purpose, so
-    these are passed only where they are not the search script's default either.
+    these are passed only where the search had others than SIZES, or where reductions
+    are named by number, which mean nothing in a network of another depth.
 
     Args:
       flags: as the log shows them; none are an older log's, of MNIST.
     """
     of_images = {"train_data_dir", "channel", "img_size"} & flags.keys()
     data = "cifar" if "data_path" in flags and not of_images else "mnist"
-    # The scripts' constants are there to be edited, so they are read from the scripts.
-    search = importlib.import_module(f"search_arc_{data}").CONSTANTS
+    # The script's constants are there to be edited, so they are read from it.
     train = importlib.import_module(f"train_arc_{data}").CONSTANTS
     words = ["enas_env/bin/python", f"train_arc_{data}.py", "-fixed_arc", f'"{arc}"']
     if len(arc.normal) != train.get("child_num_cells"):
@@ -59,7 +60,10 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
         value = _value(name, flags[name], train[name])
         if value is None or value == train[name]:
             continue
-        if name not in SIZES or value != search.get(name):
+        numbered = name == "child_num_layers" and any(
+            letter.isdigit() for letter in flags.get("child_pool_layers", "")
+        )
+        if value != SIZES.get(name) or numbered:
             words.append(shlex.quote(f"--{name}={value}"))
     return " ".join([*words, ">>", f"{data}_arc.txt"])
 

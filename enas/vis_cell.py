@@ -12,7 +12,8 @@ import sys
 
 from enas.arc import parse_arc
 from enas.cell_plot import cells_picture
-from enas.errors import UsageError, one_line_errors
+from enas.command import one_line_errors
+from enas.errors import UsageError
 from enas.flags import Settings, check, help_text, read
 from enas.layer_plan import aux_layer, parse_pool_layers
 from enas.network_plot import Network, layers_of, network_picture
@@ -49,6 +50,8 @@ def read_settings(argv: list[str]) -> Settings:
     numbers = settings.fixed_arc.replace("[", " ").replace("]", " ").split()
     settings.child_num_cells = max(1, round(len(numbers) / 8))
     check(settings)
+    for kind in FORMATS:
+        settings.output = settings.output.removesuffix(f".{kind}")
     for name, most in (
         ("child_num_cells", MOST_BLOCKS),
         ("child_num_layers", MOST_LAYERS),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import train_arc_cifar
 import train_arc_mnist
-from enas.analyze_log import PNG_START, main, report, standard_error
+from enas.accuracy import mean_and_error, standard_error
+from enas.analyze_log import FORMATS, main, report
 from enas.arc import numbers_of, parse_arc, random_arc
 from enas.errors import InputError
 from enas.flags import parse
@@ -230,7 +231,44 @@ def test_best_strings_and_repeated_ones():
     assert len(report({1: only(text)}, 1, False).splitlines()) == len(lines) - 1
 
 
-def test_standard_error():
+def test_a_string_that_recurs_is_before_a_lucky_one():
+    lucky = random_arc(5, random.Random(3))
+    text = SPECIFIED.replace("0.9688", "0.9766")
+    block = text[text.index("[0 2 1 4") : text.index("-----")]
+    numbers = numbers_of(lucky)
+    once = f"{numbers[:20]}\n{numbers[20:]}\nval_acc = 0.9844\n".replace(",", "")
+    run = only(text.replace(block, block * 5 + once))
+    assert [a.accuracy for a in run.architectures] == [0.9766] * 5 + [0.9844]
+    rows = report({1: run}, 10, False).splitlines()[3:5]
+    assert [row.split(maxsplit=4)[4] for row in rows] == [str(ARC), str(lucky)]
+
+
+def test_epochs_of_strings_without_a_round():
+    """As of a search without controller, of fewer steps an epoch than log_every."""
+    text = (
+        "epoch = 1 ch_step = 25 loss = 2.3 lr = 0.05 |g| = 1.0 tr_acc = 1/20 mins = 0.1"
+    )
+    for epoch in (2, 3):
+        text += (
+            f"\nHere are 10 architectures\n[0 2 1 4]\n[1 3 1 4]\nval_acc = 0.1000\n"
+            f"Epoch {epoch}: Eval\nEval at {16 * epoch}\nvalid_accuracy: 0.1000\n"
+        )
+    assert [a.epoch for a in only(text).architectures] == [2, 3]
+
+
+def test_a_run_is_continued_after_another_one():
+    flags = {"output_dir": "mine"}
+    parts = search_log(2, seed=1, changed=flags)
+    other = search_log(1, seed=2, changed={"output_dir": "other"})
+    more = search_log(3, seed=3, changed=flags | {"reset_output_dir": False})
+    body = more.index("epoch =")
+    third = more[:body] + more[more.index("epoch = 2 ") :]
+    runs = parsed(parts + other + third)
+    assert sorted(run.epochs() for run in runs) == [1, 3]
+
+
+def test_means_and_standard_errors():
+    assert mean_and_error([1.0, 2.0, 3.0]) == (2.0, pytest.approx(3**-0.5))
     assert standard_error(0.5, 100) == pytest.approx(0.05)
     assert standard_error(1.0, 128) == standard_error(127 / 128, 128) > 0
     assert standard_error(0.0, 128) == standard_error(1.0, 128)
@@ -264,6 +302,7 @@ def command_flags(command):
             {"random_flip": True, "img_size": 64},
             ["--img_size=64", "--random_flip=True"],
         ),
+        ({"child_pool_layers": "1 3 "}, ["--child_pool_layers=1 3 "]),
         ({"train_data_dir": "my $HOME/x"}, ["--train_data_dir=my $HOME/x"]),
         ({"img_size": "3x"}, []),  # damaged
     ],
@@ -288,6 +327,13 @@ def test_train_command_of_other_searches():
     assert command_flags(train_command(ARC, cifar))[1] == [
         "--data_path=pictures",
         "--child_num_layers=8",
+    ]
+    cifar = {"data_path": "pictures", "child_pool_layers": "1 3 6"}
+    cifar["child_num_layers"] = "6"  # of which the third reduction is
+    assert command_flags(train_command(ARC, cifar))[1] == [
+        "--data_path=pictures",
+        "--child_num_layers=6",
+        "--child_pool_layers=1 3 6",
     ]
     older_mnist = {"data_path": "/data/mnist", "img_size": "24", "channel": "1"}
     assert command_flags(train_command(ARC, older_mnist))[1] == ["--img_size=24"]
@@ -338,7 +384,7 @@ def test_command(log, capsys):
     assert [float(row[0]) for row in rows] == sorted(accuracies, reverse=True)[:4]
     command = re.search(r"^enas_env/bin/python .*$", out, re.M)[0]
     assert command_flags(command)[0].fixed_arc == rows[0][3]
-    assert picture.read_bytes().startswith(PNG_START)
+    assert picture.read_bytes().startswith(FORMATS[".png"])
     assert len(picture.read_bytes()) > 20_000
     assert log.read_bytes() == before
     assert run_main(capsys, log)[0] == 0  # a picture may be replaced
@@ -407,7 +453,7 @@ def test_pictures_that_cannot_be_written(log, capsys, tmp_path):
     for name, message in (
         ("text.png", "exists and is no PNG"),
         ("folder.png", "exists and is no PNG"),
-        ("drawing.svg", "exists and is no PNG"),
+        ("drawing.svg", "exists and is no SVG"),
         ("none/picture.png", "cannot write"),
     ):
         status, out, err = run_main(capsys, log, "--output", tmp_path / name)

@@ -2,19 +2,17 @@
 test_scripts.py."""
 
 import glob
-import math
 
 import pytest
 import tensorflow as tf
 
 from enas.arc import arc_from_numbers
 from enas.events import Events
-from enas.ranking import Ranked, mean_and_error, read_arcs, save_arcs, table
+from enas.ranking import Ranked, read_arcs, save_arcs, table
 from tests.runs import SMALL_ARC, run_module
 
 
 def test_means_and_their_difference():
-    assert mean_and_error([1.0, 2.0, 3.0]) == (2.0, 1.0 / math.sqrt(3))
     ranked = [
         Ranked("0 1", "controller", 0.9, 0.01),
         Ranked("0 2", "controller", 0.7, 0.01),
@@ -42,8 +40,11 @@ def test_a_rounds_strings_are_kept(tmp_path):
         (None, "No such file or directory; name a search's output folder"),
         ("{", "flags.json is damaged"),
         ("[1]", "flags.json is damaged"),
-        ('{"seed": "x"}', "flags.json is damaged"),
-        ('{"no_flag": 1}', "flags.json is damaged"),
+        ('{"seed": "x"}', "flags.json: flag --seed=x: "),
+        ('{"child_num_layers": 6.5}', "flags.json: flag --child_num_layers=6.5: "),
+        ('{"no_flag": 1}', "flags.json: Unknown command line flag 'no_flag'"),
+        ('{"fixed_arc": "0 1"}', "is of a training; name a search's"),
+        ("{}", "has no checkpoint yet"),
     ],
 )
 def test_folders_that_hold_no_search(tmp_path, content, message):
@@ -53,6 +54,13 @@ def test_folders_that_hold_no_search(tmp_path, content, message):
     assert process.returncode == 1
     assert process.stdout == ""
     assert message in process.stderr and process.stderr.count("\n") == 1
+
+
+def test_wrong_usage():
+    process = run_module("enas.rank_arcs")
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr.startswith("rank_arcs: the following arguments are required")
+    assert process.stderr.count("\n") == 1
 
 
 def test_events_can_be_read_back(tmp_path):

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import time
 
 import cv2
@@ -69,28 +70,61 @@ def test_a_search_and_its_continuation(tmp_path):
 
     assert {"summary.txt", "versions.json", "events"} <= set(os.listdir(out))
     check_ranking(out)
+    check_strings_given_to_rank(out)
 
     changed = ("--reset_output_dir=False", "--child_out_filters=6")
     message = r"cannot be continued with another child_out_filters \(was 4\)"
     fail(2, message, "search_arc_mnist.py", *flags, *changed)
 
 
-def check_ranking(output_dir):
-    """A finished search's ranking is on all validation images, and is repeated from its
-    checkpoint alone."""
-    with open(f"{output_dir}/ranking.json", encoding="utf-8") as stream:
+def check_ranking(out):
+    """A search's ranking is on all validation images, and is repeated from its
+    checkpoint alone, wherever its folder is by then."""
+    with open(f"{out}/ranking.json", encoding="utf-8") as stream:
         ranked = json.load(stream)
-    process = run_module("enas.rank_arcs", output_dir)
-    assert process.returncode == 0, process.stderr
-    with open(f"{output_dir}/ranking.json", encoding="utf-8") as stream:
-        again = json.load(stream)
     for source in ("controller", "uniform"):
         assert sum(one["source"] == source for one in ranked) == 10
-    own = [[one for one in r if one["source"] == "controller"] for r in (ranked, again)]
-    by_arc = [{one["arc"]: one["accuracy"] for one in r} for r in own]
-    assert by_arc[0] == pytest.approx(by_arc[1], abs=1.5 / 110)  # threads may round
-    assert by_arc[0][own[0][0]["arc"]] == max(by_arc[0].values())
-    assert process.stdout.splitlines()[1].split()[0] == "1"
+    assert all((110 * one["accuracy"]) % 1 == pytest.approx(0) for one in ranked)
+    accuracies = {one["arc"]: one["accuracy"] for one in ranked}
+    assert len(set(accuracies.values())) > 3  # so that other weights would show
+    # Another folder now stands where this one was written to.
+    os.rename(out, f"{out}.moved")
+    shutil.copytree(f"{out}.moved", out, ignore=shutil.ignore_patterns("model*"))
+    process = run_module("enas.rank_arcs", f"{out}.moved")
+    assert process.returncode == 0, process.stderr
+    shutil.rmtree(out)
+    os.rename(f"{out}.moved", out)
+    with open(f"{out}/ranking.json", encoding="utf-8") as stream:
+        again = {one["arc"]: one["accuracy"] for one in json.load(stream)}
+    for one in ranked:
+        if one["source"] == "controller":  # threads may round differently
+            assert again[one["arc"]] == pytest.approx(one["accuracy"], abs=1.5 / 110)
+
+
+def check_strings_given_to_rank(out):
+    """They leave the search's own ranking alone; a checkpoint that is damaged or of
+    another network is refused."""
+    with open(f"{out}/ranking.json", encoding="utf-8") as stream:
+        before = stream.read()
+    process = run_module("enas.rank_arcs", out, SMALL_ARC)
+    assert process.returncode == 0, process.stderr
+    assert f" given     {SMALL_ARC}" in process.stdout
+    with open(f"{out}/ranking.json", encoding="utf-8") as stream:
+        assert stream.read() == before
+    shutil.copytree(out, f"{out}.other")
+    path = f"{out}.other/flags.json"
+    with open(path, encoding="utf-8") as stream:
+        flags = json.load(stream) | {"child_out_filters": 6}
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump(flags, stream)
+    process = run_module("enas.rank_arcs", f"{out}.other")
+    assert (process.returncode, process.stdout) == (1, "")
+    assert re.fullmatch(r"rank_arcs: .*shape.*\n", process.stderr), process.stderr
+    with open(f"{out}.other/checkpoint", "w", encoding="utf-8") as stream:
+        stream.write("nonsense")
+    process = run_module("enas.rank_arcs", f"{out}.other")
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr == f"rank_arcs: {out}.other/checkpoint is damaged\n"
 
 
 def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):

@@ -1,0 +1,34 @@
+"""What every program does with its command line and with what goes wrong."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from enas.errors import InputError, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong as a UsageError of one line."""
+
+    def error(self, message: str):
+        raise UsageError(f"{message}; see --help")
+
+
+@contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """Around all that a program does: what its user can mend ends it with one line on
+    stderr and an exit status: 2 for usage, 1 for the rest, 130 for an interruption."""
+    try:
+        yield
+    except UsageError as error:
+        _leave(program, error, 2)
+    except (InputError, FloatingPointError, OSError, MemoryError) as error:
+        _leave(program, error, 1)
+    except KeyboardInterrupt:
+        _leave(program, "interrupted", 130)
+
+
+def _leave(program: str, reason, status: int) -> None:
+    print(f"{program}: {' '.join(str(reason).split())}", file=sys.stderr)
+    sys.exit(status)
