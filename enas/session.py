@@ -40,7 +40,11 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        raise InputError(error.message.partition("\n")[0]) from error
+        # Of an op of the graph, the reason follows where and what it is.
+        lines = [line for line in error.message.splitlines() if line.strip()]
+        nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+        reason = lines[nodes[0] + 1] if nodes else lines[0]
+        raise InputError(reason) from error
 
 
 def checkpoints_in(output_dir: str) -> list[str]:
@@ -60,10 +64,31 @@ def checkpoints_in(output_dir: str) -> list[str]:
         raise InputError(f"{state_path} is damaged")
     names = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
     paths = [os.path.join(output_dir, os.path.basename(name)) for name in names]
-    *earlier, last = dict.fromkeys(paths)
-    if not tf.train.checkpoint_exists(last):
-        raise InputError(f"{state_path} names {last}, which is not there")
-    return [path for path in earlier if tf.train.checkpoint_exists(path)] + [last]
+    found = [path for path in dict.fromkeys(paths) if os.path.exists(path + ".index")]
+    if paths[-1] not in found:
+        raise InputError(f"{state_path} names {paths[-1]}, which is not there")
+    return found
+
+
+def _check_fit(checkpoint: str) -> None:
+    """TensorFlow itself would restore a variable of another shape without a word.
+
+    Raises:
+      InputError: the checkpoint is not of the graph's variables, or is damaged.
+    """
+    try:
+        shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise InputError(f"{checkpoint} is damaged: {error}") from error
+    for variable in tf.compat.v1.global_variables():
+        name, shape = variable.op.name, variable.shape.as_list()
+        if shapes.get(name) != shape:
+            has = (
+                f"a {name} of shape {shapes[name]}" if name in shapes else f"no {name}"
+            )
+            raise InputError(
+                f"{checkpoint} is of another network: it has {has}, not of {shape}"
+            )
 
 
 class _InitializeInput(tf.compat.v1.train.SessionRunHook):
@@ -84,7 +109,8 @@ class Session:
       pipeline: is handed its images as the session starts.
 
     Raises:
-      InputError: the folder's checkpoint cannot be found.
+      InputError: the folder's last checkpoint cannot be found, is damaged, or is of
+        another network.
     """
 
     def __init__(self, output_dir: str, pipeline: InputPipeline):
@@ -93,11 +119,14 @@ class Session:
         self._saver = tf.compat.v1.train.Saver(max_to_keep=2, save_relative_paths=True)
         checkpoints = checkpoints_in(output_dir)
         self._saver.recover_last_checkpoints(checkpoints)
+        last = checkpoints[-1] if checkpoints else None
+        if last is not None:
+            _check_fit(last)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
             hooks=[_InitializeInput(pipeline)],
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),
             config=session_config(),
-            checkpoint_filename_with_path=checkpoints[-1] if checkpoints else None,
+            checkpoint_filename_with_path=last,
         )
 
     def run(self, fetches, feed_dict: dict | None = None):
