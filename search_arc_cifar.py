@@ -13,6 +13,7 @@ CONSTANTS = {
     # Files
     "output_dir": "./outputs_cifar",
     "reset_output_dir": True,
+    "save_every_minutes": 10.0,
     "data_path": "./data/cifar10",
     # Images
     "num_valids": 5000,

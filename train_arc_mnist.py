@@ -13,6 +13,7 @@ CONSTANTS = {
     # Files
     "output_dir": "./outputs_arc",
     "reset_output_dir": True,
+    "save_every_minutes": 10.0,
     "train_data_dir": "./data/mnist/train",
     "val_data_dir": "./data/mnist/valid",
     "test_data_dir": "./data/mnist/test",

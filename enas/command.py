@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from enas.errors import InputError, UsageError
+from enas.errors import InputError, Interrupted, UsageError
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,13 +18,18 @@ class Parser(argparse.ArgumentParser):
 @contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
     """Around all that a program does: what its user can mend ends it with one line on
-    stderr and an exit status: 2 for usage, 1 for the rest, 130 for an interruption."""
+    stderr and an exit status: 2 for usage, 1 for the rest; for an interruption 128 and
+    the signal's number, as shells have it."""
     try:
         yield
     except UsageError as error:
         _leave(program, error, 2)
     except (InputError, FloatingPointError, OSError, MemoryError) as error:
         _leave(program, error, 1)
+    except Interrupted as interruption:
+        (number,) = interruption.args
+        going_on = "interrupted and saved; --reset_output_dir=False goes on"
+        _leave(program, going_on, 128 + number)
     except KeyboardInterrupt:
         _leave(program, "interrupted", 130)
 

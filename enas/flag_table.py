@@ -58,6 +58,9 @@ FLAGS = {
     "data_path": Flag(
         str, "Folder with CIFAR-10's data_batch_1 to 5, test_batch and batches.meta."
     ),
+    "save_every_minutes": Flag(
+        float, "A checkpoint is written at least so often.", ABOVE_0
+    ),
     # Pictures
     "output": Flag(
         str,

@@ -17,6 +17,7 @@ from enas.flags import Settings
 from enas.input_pipeline import InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
+from enas.progress import Progress
 from enas.session import Session
 from enas.summary import parts_of, table
 from enas.utils import TrainOps, get_train_ops
@@ -32,6 +33,7 @@ class Run(NamedTuple):
     pipeline: InputPipeline
     log: Log
     events: Events
+    progress: Progress
     settings: Settings
     steps_per_epoch: int
 
@@ -113,15 +115,18 @@ def run_epochs(
         path = os.path.join(settings.output_dir, SUMMARY_FILE)
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(summary + "\n")
-        with Session(settings.output_dir, pipeline) as session:
-            step = int(session.run(ops.child.global_step))
+        progress, every = Progress(steps), settings.save_every_minutes
+        with Session(settings.output_dir, pipeline, every) as session:
+            progress.check(session)
+            step, epochs = session.run((ops.child.global_step, progress.epochs))
             folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
             with closing(Events(folder, step + 1)) as events:
-                run = Run(session, pipeline, log, events, settings, steps)
-                for epoch in range(step // steps, settings.num_epochs):
+                run = Run(session, pipeline, log, events, progress, settings, steps)
+                for epoch in range(epochs, settings.num_epochs):
                     step = _train_epoch(run, ops.child, epoch)
                     after_epoch(run, ops, epoch + 1, step)
-                    session.save(step)
+                    session.run(progress.finish_epoch)
+                    session.save()
                 if at_end is not None:
                     at_end(run, ops)
 
@@ -173,6 +178,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
             accuracy = correct / settings.batch_size
             shown = {"loss": loss, "lr": lr, "grad_norm": grad_norm}
             run.events.scalars("child", step, shown | {"tr_acc": accuracy})
+        session.pause()
     return last
 
 
@@ -185,7 +191,11 @@ def count_correct(run: Run, outputs: Outputs, split: str, feed: dict) -> int:
     feed = run.pipeline.feed(split) | feed
     batches = range(run.pipeline.eval_batches(split))
     bar = tqdm(batches, f"{split} set", disable=None, leave=False)
-    return sum(int(run.session.run(outputs.correct, feed)) for _ in bar)
+    correct = 0
+    for _ in bar:
+        correct += int(run.session.run(outputs.correct, feed))
+        run.session.pause()
+    return correct
 
 
 def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:

@@ -94,7 +94,8 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         pipeline = InputPipeline(data, settings.batch_size)
         _, ops = search.build(settings, pipeline, len(data.classes), 1)
         with Session(output_dir, pipeline) as session:
-            run = Run(session, pipeline, Log(None), Events(None), settings, 1)
+            log, events, progress = Log(None), Events(None), None
+            run = Run(session, pipeline, log, events, progress, settings, 1)
             source = GIVEN if texts else search.source_of(ops)
             ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
     print(ranking.table(ranked))

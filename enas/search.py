@@ -107,17 +107,22 @@ def _make_controller(settings: Settings) -> Controller:
 
 
 def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
-    """controller_train_steps updates, each of controller_num_aggregate samples.
+    """controller_train_steps updates, each of controller_num_aggregate samples; of a
+    round that was interrupted, those that are left.
 
     Its events stand at the child's step, which does not move, and so many more as
     samples came before them."""
     settings, session, controller = run.settings, run.session, ops.controller
+    done = int(session.run(run.progress.round_updates))
+    if done >= settings.controller_train_steps:
+        return
     run.log.line(f"Epoch {epoch}: Training controller")
     feed = run.pipeline.feed("reward")
     fetches = ops.fetches()
-    updates = int(session.run(controller.updates))
-    samples = settings.controller_train_steps * settings.controller_num_aggregate
-    bar = tqdm(range(samples), f"controller {epoch}", disable=None, leave=False)
+    before = int(session.run(controller.updates)) - done
+    aggregate = settings.controller_num_aggregate
+    samples = range(done * aggregate, settings.controller_train_steps * aggregate)
+    bar = tqdm(samples, f"controller {epoch}", disable=None, leave=False)
     sampled = []
     for number in bar:
         _, loss, entropy, grad_norm, accuracy, baseline, *cells = session.run(
@@ -127,7 +132,7 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
         if number % settings.log_every == 0:
             run.log.line(
                 controller_line(
-                    step=updates + number // settings.controller_num_aggregate,
+                    step=before + number // aggregate,
                     loss=loss,
                     entropy=entropy,
                     lr=settings.controller_lr,
@@ -140,8 +145,9 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
             shown = {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
             shown |= {"accuracy": accuracy, "baseline": baseline}
             run.events.scalars("controller", step + number, shown)
-        if (number + 1) % settings.controller_num_aggregate == 0:
-            session.run(controller.apply)
+        if (number + 1) % aggregate == 0:
+            session.run((controller.apply, run.progress.count_update))
+            session.pause()
     ops_sampled = np.array(sampled)[:, :, 1::2]  # [samples, 2, 2·B]
     for cell, name in enumerate(("normal", "reduction")):
         run.events.histogram(
@@ -160,6 +166,7 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
         arcs.append(arc_from_numbers([*normal, *reduction]))
         accuracies.append(accuracy)
         run.log.line(architecture_lines(normal, reduction, accuracy))
+        run.session.pause()
     ranking.save_arcs(run.settings.output_dir, epoch, arcs)
     run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
 

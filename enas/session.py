@@ -1,6 +1,7 @@
 """The one session of a run: how it is configured, and its checkpoints."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from enas.errors import InputError
 from enas.input_pipeline import InputPipeline
+from enas.interruption import Interruption
 
 CHECKPOINT = "model.ckpt"
 STATE_FILE = "checkpoint"  # names the checkpoints of a folder
@@ -107,14 +109,30 @@ class Session:
     Args:
       output_dir: where checkpoints are.
       pipeline: is handed its images as the session starts.
+      save_every_minutes: how old the last checkpoint may become; None where nothing is
+        trained, and nothing saved.
 
     Raises:
       InputError: the folder's last checkpoint cannot be found, is damaged, or is of
         another network.
     """
 
-    def __init__(self, output_dir: str, pipeline: InputPipeline):
+    def __init__(
+        self,
+        output_dir: str,
+        pipeline: InputPipeline,
+        save_every_minutes: float | None = None,
+    ):
         self._output_dir = output_dir
+        self._save_every = save_every_minutes
+        self._saved = time.monotonic()
+        self._interruption = Interruption()
+        # Counts checkpoints: each has a name of its own, so that none is written over.
+        saves = tf.compat.v1.get_variable(
+            "saves", initializer=tf.constant(0, tf.int64), trainable=False
+        )
+        step = tf.compat.v1.train.get_or_create_global_step()
+        self._next_name = (step, saves.assign_add(1, read_value=True))
         # Built once the graph is whole; one checkpoint back is kept, in case.
         self._saver = tf.compat.v1.train.Saver(max_to_keep=2, save_relative_paths=True)
         checkpoints = checkpoints_in(output_dir)
@@ -132,18 +150,37 @@ class Session:
     def run(self, fetches, feed_dict: dict | None = None):
         return self._session.run(fetches, feed_dict)
 
-    def save(self, step: int) -> None:
-        """Writes a checkpoint of all variables."""
+    def save(self) -> None:
+        """Writes a checkpoint of all variables, `model.ckpt-STEP-NUMBER`."""
+        step, number = self.run(self._next_name)
         self._saver.save(
             self._session.raw_session(),
-            os.path.join(self._output_dir, CHECKPOINT),
-            global_step=step,
+            os.path.join(self._output_dir, f"{CHECKPOINT}-{step}"),
+            global_step=number,
             write_meta_graph=False,
         )
+        self._saved = time.monotonic()
+
+    def pause(self) -> None:
+        """Where a run is whole, so that it can be saved, and left: saves if the last
+        checkpoint is old, or if a signal asks to leave.
+
+        Raises:
+          Interrupted: it does.
+        """
+        if self._save_every is None:
+            return
+        old = time.monotonic() - self._saved >= 60.0 * self._save_every
+        if old or self._interruption.came():
+            self.save()
+        self._interruption.leave()
 
     def __enter__(self) -> "Session":
         self._session.__enter__()
+        if self._save_every is not None:
+            self._interruption.__enter__()
         return self
 
     def __exit__(self, *exception) -> None:
+        self._interruption.__exit__(*exception)
         self._session.__exit__(*exception)

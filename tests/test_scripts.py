@@ -59,7 +59,7 @@ def test_a_search_and_its_continuation(tmp_path):
         assert stream.read().splitlines() == lines
     with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
         assert json.load(stream)["child_num_cells"] == 2
-    assert os.path.exists(os.path.join(out, "model.ckpt-20.index"))
+    assert os.path.exists(os.path.join(out, "model.ckpt-20-2.index"))
 
     lines = succeed(
         "search_arc_mnist.py", *flags, "--num_epochs=3", "--reset_output_dir=False"
@@ -120,7 +120,7 @@ def check_strings_given_to_rank(out):
     process = run_module("enas.rank_arcs", f"{out}.other")
     assert (process.returncode, process.stdout) == (1, "")
     assert re.search(
-        r"^rank_arcs: \S+model.ckpt-30 is of another network: it has a child/\S+ of "
+        r"^rank_arcs: \S+model.ckpt-30-3 is of another network: it has a child/\S+ of "
         r"shape \[.*\], not of \[.*\]\n$",
         process.stderr,
         re.M,

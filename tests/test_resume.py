@@ -1,0 +1,94 @@
+"""Runs that are ended by a signal, at some line of their log, and continued."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from tests.runs import ROOT, SMALL, count, succeed
+
+FLAGS = (
+    *SMALL,
+    "--log_every=1",
+    "--num_epochs=2",
+    "--controller_train_steps=3",
+    "--controller_num_aggregate=2",
+)
+STEPS = 10  # an epoch
+
+
+def end_at(start, number, *flags):
+    """Starts a search and sends a signal after the first line that starts so.
+
+    Returns its exit status, its log and the last line of stderr."""
+    command = [sys.executable, os.path.join(ROOT, "search_arc_mnist.py"), *flags]
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if line.startswith(start):
+            process.send_signal(number)
+            break
+    rest, stderr = process.communicate()
+    return process.returncode, lines + rest.splitlines(), stderr.splitlines()[-1]
+
+
+def counters(folder):
+    """Child steps, controller updates and whole epochs of the last checkpoint."""
+    reader = tf.train.load_checkpoint(folder)
+    names = ("global_step", "controller_training/updates", "progress/epochs")
+    return tuple(int(reader.get_tensor(name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    "start, number, status",
+    [
+        ("epoch = 0     ch_step = 4 ", signal.SIGTERM, 143),
+        ("ctrl_step = 1 ", signal.SIGINT, 130),
+        ("epoch = 1     ch_step = 15 ", signal.SIGKILL, -9),
+    ],
+)
+def test_a_search_that_was_ended_goes_on(tmp_path, start, number, status):
+    out = str(tmp_path / "out")
+    flags = (*FLAGS, f"--output_dir={out}", "--save_every_minutes=0.0001")
+    code, before, error = end_at(start, number, *flags)
+    assert code == status
+    if number != signal.SIGKILL:
+        going_on = "interrupted and saved; --reset_output_dir=False goes on"
+        assert error == f"search_arc_mnist.py: {going_on}"
+    step, updates, epochs = counters(out)
+    after = succeed("search_arc_mnist.py", *flags, "--reset_output_dir=False")
+    assert counters(out) == (2 * STEPS, 6, 2)
+    assert count(before, "ctrl_step") + count(after, "ctrl_step") >= 12
+    # No step is taken twice but those that a kill lost, at most one checkpoint's.
+    steps = [
+        [int(re.search(r"ch_step = (\d+)", x)[1]) for x in lines if "ch_step" in x]
+        for lines in (before, after)
+    ]
+    assert steps[1] == list(range(step + 1, 2 * STEPS + 1))
+    assert 0 <= steps[0][-1] - step <= (1 if number == signal.SIGKILL else 0)
+    # Nor is an epoch's round, its strings or its evaluation left out.
+    rounds = 2 - epochs
+    assert count(after, "Here are") == count(after, "valid_accuracy") == rounds
+    first = next(x for x in after if x.startswith("ctrl_step"))
+    assert first.startswith(f"ctrl_step = {updates} ")
+
+
+def test_epochs_of_another_length_are_refused(tmp_path):
+    out = f"--output_dir={tmp_path / 'out'}"
+    code, _, _ = end_at("epoch = 0", signal.SIGTERM, *FLAGS, out)
+    assert code == 143
+    code, _, error = end_at(
+        "never", 0, *FLAGS, out, "--batch_size=10", "--reset_output_dir=False"
+    )
+    assert code == 1
+    assert error.endswith(
+        "an epoch of the run to be continued has 10 steps, now it would have 20; "
+        "batch_size or the training images changed"
+    )
