@@ -129,4 +129,9 @@ def _move_aside(path: str) -> None:
     while os.path.lexists(f"{path}.{number}"):
         number += 1
     os.rename(path, f"{path}.{number}")
-    print(f"moved the earlier run in {path} to {path}.{number}", file=sys.stderr)
+    moved = f"{path}.{number}"
+    print(
+        f"moved the earlier run in {path} to {moved}; "
+        f"--output_dir={moved} --reset_output_dir=False goes on with it",
+        file=sys.stderr,
+    )
