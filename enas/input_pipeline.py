@@ -19,9 +19,9 @@ class InputPipeline:
     """Four streams of batches behind one pair of tensors.
 
     'train' and 'reward' (validation images) are shuffled anew for each pass and go on
-    for ever in full batches; 'valid' and 'test' go over their split in order, 100
-    images a batch, the last part included, and start again. A session run reads the
-    stream whose `feed` it is given.
+    for ever in full batches; 'valid' and 'test' go once over their split in a fixed
+    mixed order, 100 images a batch, the last part included, and start again. A session
+    run reads the stream whose `feed` it is given.
 
     Args:
       augmentation: what happens to training images, and to no others.
@@ -54,8 +54,8 @@ class InputPipeline:
         datasets = {"train": train}
         if "valid" in arrays:
             datasets["reward"] = self._shuffled(arrays["valid"], batch_size, seed)
-            datasets["valid"] = self._in_order(arrays["valid"])
-        datasets["test"] = self._in_order(arrays["test"])
+            datasets["valid"] = self._once(arrays["valid"])
+        datasets["test"] = self._once(arrays["test"])
         self._iterators = {
             name: tf.compat.v1.data.make_initializable_iterator(dataset.prefetch(2))
             for name, dataset in datasets.items()
@@ -98,8 +98,14 @@ class InputPipeline:
         batches = numbers.batch(batch_size, drop_remainder=True)
         return self._images_of(batches, arrays)
 
-    def _in_order(self, arrays) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.range(arrays[1].shape[0])
+    def _once(self, arrays) -> tf.data.Dataset:
+        """Each image once, mixed in the same way each time.
+
+        From folders they come class by class, but the search's batch norm, which takes
+        the statistics of the batch, needs batches like those of training."""
+        count = arrays[1].shape[0]
+        numbers = tf.data.Dataset.range(count)
+        numbers = numbers.shuffle(count, seed=1, reshuffle_each_iteration=False)
         return self._images_of(numbers.batch(EVAL_BATCH).repeat(), arrays)
 
     def _images_of(self, batches: tf.data.Dataset, arrays) -> tf.data.Dataset:

@@ -18,7 +18,9 @@ class Interruption:
         self._before: dict = {}
 
     def __enter__(self) -> "Interruption":
-        self._before = {s: signal.signal(s, self._remember) for s in self._SIGNALS}
+        for number in self._SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as below nohup or &
+                self._before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *exception) -> None:

@@ -184,8 +184,10 @@ class _Parser:
             self._epoch = 0
         self._no_cells()
 
-    def _controller_sample(self, *numbers) -> None:
-        sample = ControllerSample(self._epoch, self._step, *map(float, numbers))
+    def _controller_sample(self, updates, *numbers) -> None:
+        sample = ControllerSample(
+            self._epoch, self._step, *map(float, numbers), int(updates)
+        )
         self.runs[-1].controller_samples.append(sample)
 
     def _no_cells(self) -> None:
@@ -222,7 +224,7 @@ class _Parser:
         ),
         (
             _pattern(
-                ctrl_step=r"[0-9]+",
+                ctrl_step=_INT,
                 loss=_ANY,
                 ent=_FLOAT,
                 lr=_ANY,

@@ -23,13 +23,15 @@ class ChildStep(NamedTuple):
 
 class ControllerSample(NamedTuple):
     """A sample of the controller's round after so many epochs. step: the child's.
-    entropy: of the string, in nats. accuracy, baseline: parts of 1."""
+    entropy: of the string, in nats. accuracy, baseline: parts of 1. updates: of the
+    controller, done before."""
 
     epoch: int
     step: int
     entropy: float
     accuracy: float
     baseline: float
+    updates: int
 
 
 class Architecture(NamedTuple):
@@ -117,16 +119,36 @@ def continues(run: Run, earlier: Run) -> bool:
     # The folder's line is lost where it follows a line that was cut off.
     folders = {r.flags["output_dir"] for r in (earlier, run) if "output_dir" in r.flags}
     resumes = run.flags.get("reset_output_dir") == "False"
-    return resumes and len(folders) < 2 and 0 < _start(run) <= earlier.epochs()
+    if not resumes or len(folders) > 1 or not earlier.child_steps:
+        return False
+    later = _first_step(run) > earlier.child_steps[0].step
+    return later and _start(run) <= earlier.epochs()
+
+
+def _first_step(run: Run) -> float:
+    """The child's first step in the log; infinite where it has none."""
+    return run.child_steps[0].step if run.child_steps else math.inf
 
 
 def joined(earlier: Run, run: Run) -> Run:
     """One run of two, without the steps that were lost with the earlier one's end."""
-    done = _start(run)
-    first = run.child_steps[0].step if run.child_steps else math.inf
+    done, first = _start(run), _first_step(run)
     child_steps = [step for step in earlier.child_steps if step.step < first]
+    # Of a round that was interrupted, what came before the first update that is left.
+    left = [s.updates for s in run.controller_samples if s.epoch == done + 1]
+    samples = [
+        sample
+        for sample in earlier.controller_samples
+        if sample.epoch <= done
+        or (sample.epoch == done + 1 and sample.updates < min(left, default=math.inf))
+    ]
     others = (
         [record for record in before if record.epoch <= done] + after
-        for before, after in zip(earlier[2:], run[2:], strict=True)
+        for before, after in zip(earlier[3:], run[3:], strict=True)
     )
-    return Run(run.flags, child_steps + run.child_steps, *others)
+    return Run(
+        run.flags,
+        child_steps + run.child_steps,
+        samples + run.controller_samples,
+        *others,
+    )

@@ -18,12 +18,13 @@ from enas.input_pipeline import InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
 from enas.progress import Progress
-from enas.session import Session
+from enas.session import Session, saves_in
 from enas.summary import parts_of, table
 from enas.utils import TrainOps, get_train_ops
 
 SUMMARY_FILE = "summary.txt"
 EVENTS_FOLDER = "events"
+LARGEST_SEED = 2**31
 
 
 class Run(NamedTuple):
@@ -100,7 +101,7 @@ def run_epochs(
       at_end: is called with the Run and the ops after the last epoch.
     """
     with tf.Graph().as_default():
-        seed = settings.seed or None
+        seed = _seed(settings)
         tf.compat.v1.set_random_seed(seed)
         pipeline = InputPipeline(
             data, settings.batch_size, seed, configs.batch_augmentation(settings)
@@ -131,6 +132,14 @@ def run_epochs(
                     at_end(run, ops)
 
 
+def _seed(settings: Settings) -> int | None:
+    """Of this start of a run: one that is continued draws other numbers than before,
+    lest it see the first images of its first epoch again."""
+    if not settings.seed:
+        return None
+    return (settings.seed + 104729 * saves_in(settings.output_dir)) % LARGEST_SEED
+
+
 def _log_model(model: Model, log: Log) -> None:
     """A line a layer, and how many weights there are."""
     for shape in model.layer_shapes:
@@ -145,7 +154,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     """Trains the child up to the end of an epoch; returns the global step there.
 
     Raises:
-      FloatingPointError: the loss is not finite.
+      FloatingPointError: the loss or its gradient is not finite.
     """
     session, settings = run.session, run.settings
     feed = run.pipeline.feed("train") | child.feed
@@ -157,11 +166,13 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     )
     for step in bar:
         _, loss, lr, grad_norm, correct = session.run(fetches, feed)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} at step {step}; lower the learning rate "
-                f"(child_lr_max or child_lr) or set child_clip_mode"
-            )
+        # The gradient, since it ruins the weights before any loss shows it.
+        for name, value in (("loss", loss), ("gradient's norm", grad_norm)):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the {name} is {value} at step {step}; lower the learning rate "
+                    f"(child_lr_max or child_lr) or set child_clip_mode"
+                )
         if step % settings.log_every == 0:
             run.log.line(
                 child_line(

@@ -29,6 +29,7 @@ SHAPING = (
     "child_first_scheme",
     "child_n_bits",
     "child_optim_algo",
+    "batch_size",
     "child_num_layers",
     "child_num_cells",
     "child_out_filters",

@@ -1,5 +1,6 @@
 """The search: epochs of the shared child alternate with rounds of the controller."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -110,8 +111,8 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     """controller_train_steps updates, each of controller_num_aggregate samples; of a
     round that was interrupted, those that are left.
 
-    Its events stand at the child's step, which does not move, and so many more as
-    samples came before them."""
+    The child's step does not move meanwhile; the round's events stand one after another
+    at the steps before it."""
     settings, session, controller = run.settings, run.session, ops.controller
     done = int(session.run(run.progress.round_updates))
     if done >= settings.controller_train_steps:
@@ -128,6 +129,11 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
         _, loss, entropy, grad_norm, accuracy, baseline, *cells = session.run(
             fetches, feed
         )
+        if not math.isfinite(grad_norm):
+            raise FloatingPointError(
+                f"the controller's gradient has norm {grad_norm} in its round after "
+                f"step {step}; lower controller_lr"
+            )
         sampled.append(cells)
         if number % settings.log_every == 0:
             run.log.line(
@@ -144,7 +150,7 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
             )
             shown = {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
             shown |= {"accuracy": accuracy, "baseline": baseline}
-            run.events.scalars("controller", step + number, shown)
+            run.events.scalars("controller", step - samples.stop + number + 1, shown)
         if (number + 1) % aggregate == 0:
             session.run((controller.apply, run.progress.count_update))
             session.pause()

@@ -66,10 +66,29 @@ def checkpoints_in(output_dir: str) -> list[str]:
         raise InputError(f"{state_path} is damaged")
     names = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
     paths = [os.path.join(output_dir, os.path.basename(name)) for name in names]
-    found = [path for path in dict.fromkeys(paths) if os.path.exists(path + ".index")]
-    if paths[-1] not in found:
-        raise InputError(f"{state_path} names {paths[-1]}, which is not there")
-    return found
+    *earlier, last = paths
+    if not os.path.exists(last + ".index"):
+        raise InputError(f"{state_path} names {last}, which is not there")
+    found = [p for p in earlier if p != last and os.path.exists(p + ".index")]
+    return [*found, last]
+
+
+def saves_in(output_dir: str) -> int:
+    """How many checkpoints a folder's run has written; 0 where it has none."""
+    checkpoints = checkpoints_in(output_dir)
+    number = checkpoints[-1].rpartition("-")[2] if checkpoints else ""
+    return int(number) if number.isdigit() else 0
+
+
+def _delete_remains(output_dir: str, checkpoints: list[str]) -> None:
+    """Deletes what a kill left of checkpoints that were being written or deleted."""
+    kept = tuple(os.path.basename(path) + "." for path in checkpoints)
+    for name in os.listdir(output_dir):
+        ours = name.startswith((f"{CHECKPOINT}-", f"{STATE_FILE}.tmp"))
+        path = os.path.join(output_dir, name)
+        whole = name.startswith(kept) and "tempstate" not in name
+        if ours and not whole and os.path.isfile(path) and not os.path.islink(path):
+            os.remove(path)
 
 
 def _check_fit(checkpoint: str) -> None:
@@ -127,12 +146,13 @@ class Session:
         self._save_every = save_every_minutes
         self._saved = time.monotonic()
         self._interruption = Interruption()
-        # Counts checkpoints: each has a name of its own, so that none is written over.
-        saves = tf.compat.v1.get_variable(
-            "saves", initializer=tf.constant(0, tf.int64), trainable=False
-        )
-        step = tf.compat.v1.train.get_or_create_global_step()
-        self._next_name = (step, saves.assign_add(1, read_value=True))
+        if save_every_minutes is not None:
+            # Each checkpoint has a name of its own, so that none is written over.
+            saves = tf.compat.v1.get_variable(
+                "saves", initializer=tf.constant(0, tf.int64), trainable=False
+            )
+            step = tf.compat.v1.train.get_or_create_global_step()
+            self._next_name = (step, saves.assign_add(1, read_value=True))
         # Built once the graph is whole; one checkpoint back is kept, in case.
         self._saver = tf.compat.v1.train.Saver(max_to_keep=2, save_relative_paths=True)
         checkpoints = checkpoints_in(output_dir)
@@ -140,6 +160,8 @@ class Session:
         last = checkpoints[-1] if checkpoints else None
         if last is not None:
             _check_fit(last)
+        if save_every_minutes is not None:
+            _delete_remains(output_dir, checkpoints)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
             hooks=[_InitializeInput(pipeline)],
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),

@@ -49,7 +49,7 @@ def test_the_specified_format():
     run = only(SPECIFIED)
     assert run.flags == {}
     assert run.child_steps == [(181, 77850, 0.127491, 108, 128)]
-    assert run.controller_samples == [(182, 77850, 49.17, 0.9688, 0.97)]
+    assert run.controller_samples == [(182, 77850, 49.17, 0.9688, 0.97, 5430)]
     assert run.architectures == [(182, 77850, ARC, 0.9688)]
     assert run.evaluations == [
         (182, 78260, "valid", 0.9612),
@@ -254,6 +254,40 @@ def test_epochs_of_strings_without_a_round():
             f"Epoch {epoch}: Eval\nEval at {16 * epoch}\nvalid_accuracy: 0.1000\n"
         )
     assert [a.epoch for a in only(text).architectures] == [2, 3]
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize(
+    ("cut", "again"),
+    [
+        ("epoch = {before}     ch_step = {late} ", ""),
+        ("ctrl_step = {updates} ", "Epoch {epoch}: Training controller\n"),
+        ("Here are", ""),
+        ("Epoch {epoch}: Eval", "Here are"),
+    ],
+)
+def test_a_run_that_was_interrupted_anywhere_is_one_run(epoch, cut, again):
+    """Within an epoch, a round, the strings or the evaluation; what is done again is
+    told once."""
+    whole = search_log(3, seed=1)
+    numbers = {"epoch": epoch, "before": epoch - 1, "late": 430 * epoch - 30}
+    numbers["late"] -= numbers["late"] % 25
+    numbers["updates"] = 30 * (epoch - 1) + 15
+    start = 0 if epoch == 1 else whole.index("Epoch 1: Eval")
+    place = whole.index(cut.format(**numbers), start)
+    again = again.format(**numbers)
+    if again == "Here are":  # the strings are drawn again
+        rest = whole[whole.index("Here are", start) :]
+    else:
+        rest = again + whole[place:]
+    run = only(whole[:place] + flag_lines(reset_output_dir=False) + rest)
+    expected = only(whole)
+    assert run.child_steps == expected.child_steps
+    for records, others in zip(run[2:], expected[2:], strict=True):
+        # A log that starts within a round does not tell the child's step.
+        assert [r._replace(step=0) for r in records] == [
+            r._replace(step=0) for r in others
+        ]
 
 
 def test_a_run_is_continued_after_another_one():

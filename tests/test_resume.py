@@ -80,15 +80,37 @@ def test_a_search_that_was_ended_goes_on(tmp_path, start, number, status):
     assert first.startswith(f"ctrl_step = {updates} ")
 
 
+def test_remains_of_a_kill_are_deleted(tmp_path):
+    """And nothing else; the checkpoint that the folder names is the one that counts."""
+    out = str(tmp_path / "out")
+    flags = (*FLAGS, f"--output_dir={out}", "--save_every_minutes=0.0001")
+    code, _, _ = end_at("epoch = 0     ch_step = 4 ", signal.SIGTERM, *flags)
+    assert code == 143
+    step, _, _ = counters(out)
+    for name in (
+        "model.ckpt-9-9.data-00000-of-00001.tempstate123",
+        "model.ckpt-9-9.index",
+        "checkpoint.tmp9",
+        "mine.txt",
+    ):
+        (tmp_path / "out" / name).write_text("")
+    lines = succeed(
+        "search_arc_mnist.py", *flags, "--num_epochs=1", "--reset_output_dir=False"
+    )
+    assert count(lines, "epoch = ") == STEPS - step
+    left = {name for name in os.listdir(out) if "9" in name or name == "mine.txt"}
+    assert left == {"mine.txt"}
+
+
 def test_epochs_of_another_length_are_refused(tmp_path):
     out = f"--output_dir={tmp_path / 'out'}"
     code, _, _ = end_at("epoch = 0", signal.SIGTERM, *FLAGS, out)
     assert code == 143
     code, _, error = end_at(
-        "never", 0, *FLAGS, out, "--batch_size=10", "--reset_output_dir=False"
+        "never", 0, *FLAGS, out, "--train_limit=100", "--reset_output_dir=False"
     )
     assert code == 1
     assert error.endswith(
-        "an epoch of the run to be continued has 10 steps, now it would have 20; "
+        "an epoch of the run to be continued has 10 steps, now it would have 5; "
         "batch_size or the training images changed"
     )
