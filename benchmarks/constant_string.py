@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from benchmarks.search_step import ARC
 from enas import search
-from enas.arc import numbers_of, parse_arc
+from enas.arc import parse_arc
 from enas.datasets import open_data
 from enas.flags import parse
 from enas.input_pipeline import InputPipeline
@@ -30,8 +30,7 @@ WINDOW = 50
 def main() -> None:
     settings = parse([*sys.argv, "--num_epochs=1"], CONSTANTS)
     data = open_data(settings)()
-    numbers = numbers_of(parse_arc(ARC, settings.child_num_cells))
-    half = len(numbers) // 2
+    arc = parse_arc(ARC, settings.child_num_cells)
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
         tf.compat.v1.set_random_seed(settings.seed or None)
         pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)
@@ -39,11 +38,7 @@ def main() -> None:
         _, ops = search.build(settings, pipeline, len(data.classes), steps)
         s.run(tf.compat.v1.global_variables_initializer())
         pipeline.initialize(s)
-        feed = pipeline.feed("train") | ops.child.feed
-        feed |= {
-            ops.sample.normal_arc: numbers[:half],
-            ops.sample.reduce_arc: numbers[half:],
-        }
+        feed = pipeline.feed("train") | ops.child.feed | ops.sample.feed(arc)
         start, correct = time.monotonic(), []
         for step in range(1, steps + 1):
             fetches = (ops.child.train.train, ops.child.outputs.correct)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from benchmarks.profiling import profile, timed
 from benchmarks.reference_children import AllBranchesChild, StraightChild
 from enas import search
-from enas.arc import numbers_of, parse_arc
+from enas.arc import parse_arc
 from enas.data_utils import Data, Split
 from enas.flags import parse
 from enas.input_pipeline import InputPipeline
@@ -79,10 +79,8 @@ class Worker:
         """arc: a string; None for the sampler's own."""
         feed = self.pipeline.feed(stream)
         if arc is not None:
-            numbers = numbers_of(parse_arc(arc, self.settings.child_num_cells))
-            half = len(numbers) // 2
-            feed[self.ops.sample.normal_arc] = numbers[:half]
-            feed[self.ops.sample.reduce_arc] = numbers[half:]
+            arc = parse_arc(arc, self.settings.child_num_cells)
+            feed |= self.ops.sample.feed(arc)
         return feed
 
     def _run_child(self, arc, *options):

@@ -36,6 +36,11 @@ class Arc(NamedTuple):
         return " ".join(str(number) for number in numbers_of(self))
 
 
+def words_of(text: str) -> list[str]:
+    """The words of an arc string, without the square brackets of a log's lines."""
+    return text.replace("[", " ").replace("]", " ").split()
+
+
 def parse_arc(text: str, num_cells: int) -> Arc:
     """Reads an arc string.
 
@@ -47,7 +52,7 @@ def parse_arc(text: str, num_cells: int) -> Arc:
     Raises:
       ValueError: naming the first thing that is wrong and what was allowed.
     """
-    words = text.replace("[", " ").replace("]", " ").split()
+    words = words_of(text)
     for position, word in enumerate(words, start=1):
         if not (word.isascii() and word.isdigit() and len(word) < 10):
             raise ValueError(

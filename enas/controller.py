@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from enas.arc import Arc, numbers_of
 from enas.operations import OPERATIONS
 
 
@@ -23,6 +24,12 @@ class Sample(NamedTuple):
     reduce_arc: tf.Tensor
     log_prob: tf.Tensor
     entropy: tf.Tensor
+
+    def feed(self, arc: Arc) -> dict:
+        """The feed_dict that puts an architecture in place of the sampled one."""
+        numbers = numbers_of(arc)
+        half = len(numbers) // 2
+        return {self.normal_arc: numbers[:half], self.reduce_arc: numbers[half:]}
 
 
 class ControllerTraining(NamedTuple):

@@ -27,8 +27,8 @@ def draw(run: Run, title: str) -> Figure:
     child, controller, accuracy = figure.subplots(3, 1, sharex=True)
     steps = run.steps_per_epoch()
     _draw_child(child, run, steps or 1.0)
-    _draw_controller(controller, run, steps or 1.0)
-    _draw_accuracy(accuracy, run, steps or 1.0)
+    _draw_controller(controller, run)
+    _draw_accuracy(accuracy, run)
     accuracy.set_xlabel(
         "epochs of child training" if steps else "child steps, in the first epoch"
     )
@@ -78,7 +78,7 @@ def _draw_child(axes: Axes, run: Run, steps: float) -> None:
     _finish(axes, "Child training", accuracy)
 
 
-def _draw_controller(axes: Axes, run: Run, steps: float) -> None:
+def _draw_controller(axes: Axes, run: Run) -> None:
     records = run.controller_samples
     x = _sample_positions(records)
     entropy = axes.twinx()
@@ -94,7 +94,7 @@ def _draw_controller(axes: Axes, run: Run, steps: float) -> None:
     )
 
 
-def _draw_accuracy(axes: Axes, run: Run, steps: float) -> None:
+def _draw_accuracy(axes: Axes, run: Run) -> None:
     axes.scatter(
         [record.epoch for record in run.architectures],
         [record.accuracy for record in run.architectures],

@@ -92,12 +92,14 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         raise InputError(f"{output_dir} has no strings of a round yet; name some")
     with tf.Graph().as_default(), input_errors():
         pipeline = InputPipeline(data, settings.batch_size)
-        _, ops = search.build(settings, pipeline, len(data.classes), 1)
+        _, sample, _, outputs = search.build_sampled_child(
+            settings, pipeline, len(data.classes), False
+        )
         with Session(output_dir, pipeline) as session:
             log, events, progress = Log(None), Events(None), None
             run = Run(session, pipeline, log, events, progress, settings, 1)
-            source = GIVEN if texts else search.source_of(ops)
-            ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
+            source = GIVEN if texts else search.source_of(settings)
+            ranked = ranking.rank(run, sample, outputs, arcs, source)
     print(ranking.table(ranked))
     if not texts:
         ranking.save(output_dir, ranked)

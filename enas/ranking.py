@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from enas import loop
 from enas.accuracy import mean_and_error, standard_error
-from enas.arc import Arc, numbers_of, parse_arc, random_arc
+from enas.arc import Arc, parse_arc, random_arc
 from enas.controller import Sample
 from enas.errors import InputError
 from enas.loop import Run
@@ -60,10 +60,8 @@ def rank(
         candidates += [(random_arc(num_cells, rng), UNIFORM) for _ in arcs]
     images, ranked = run.pipeline.num_examples[SPLIT], []
     for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
-        numbers = numbers_of(arc)
-        half = len(numbers) // 2
-        feed = {sample.normal_arc: numbers[:half], sample.reduce_arc: numbers[half:]}
-        accuracy = loop.count_correct(run, outputs, SPLIT, feed) / images
+        correct = loop.count_correct(run, outputs, SPLIT, sample.feed(arc))
+        accuracy = correct / images
         error = standard_error(accuracy, images)
         ranked.append(Ranked(str(arc), drawn_by, accuracy, error))
     return sorted(ranked, key=lambda one: -one.accuracy)

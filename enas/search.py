@@ -19,6 +19,7 @@ from enas.log import Log, architecture_lines, controller_line
 from enas.loop import ChildOps, Run
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
+from enas.models import Outputs
 from enas.operations import OPERATIONS
 from enas.ranking import UNIFORM
 from enas.session import leave_functions_alone
@@ -79,17 +80,11 @@ def build(
     Args:
       make_child: what makes the child of its configuration and the two sampled cells.
     """
-    leave_functions_alone()
     global_step = tf.compat.v1.train.get_or_create_global_step()
     training = tf.compat.v1.placeholder_with_default(False, [], "training")
-    controller = _make_controller(settings)
-    sample = controller.sample()
-    model = make_child(
-        configs.child_config(settings, pipeline.images, num_classes),
-        sample.normal_arc,
-        sample.reduce_arc,
+    controller, sample, model, outputs = build_sampled_child(
+        settings, pipeline, num_classes, training, make_child
     )
-    outputs = model.build(pipeline.images, pipeline.labels, training)
     batch = tf.shape(pipeline.labels)[0]
     accuracy = tf.cast(outputs.correct, tf.float32) / tf.cast(batch, tf.float32)
     child = loop.make_child_ops(
@@ -99,6 +94,27 @@ def build(
     if settings.controller_training:
         controller_training = controller.train(sample, accuracy)
     return model, SearchOps(child, sample, accuracy, controller_training)
+
+
+def build_sampled_child(
+    settings: Settings,
+    pipeline: InputPipeline,
+    num_classes: int,
+    training,
+    make_child: Callable = MicroChild,
+) -> tuple[Controller, Sample, MicroChild, Outputs]:
+    """Controller, what it samples, and the child that runs it, without what trains
+    either; in the default graph."""
+    leave_functions_alone()
+    controller = _make_controller(settings)
+    sample = controller.sample()
+    model = make_child(
+        configs.child_config(settings, pipeline.images, num_classes),
+        sample.normal_arc,
+        sample.reduce_arc,
+    )
+    outputs = model.build(pipeline.images, pipeline.labels, training)
+    return controller, sample, model, outputs
 
 
 def _make_controller(settings: Settings) -> Controller:
@@ -177,16 +193,16 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
     run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
 
 
-def source_of(ops: SearchOps) -> str:
+def source_of(settings: Settings) -> str:
     """What draws the search's strings."""
-    return UNIFORM if ops.controller is None else CONTROLLER
+    return CONTROLLER if settings.controller_training else UNIFORM
 
 
 def _rank_last_round(run: Run, ops: SearchOps) -> None:
     arcs = ranking.read_arcs(run.settings.output_dir, run.settings.child_num_cells)
     if not arcs:
         return
-    outputs = ops.child.outputs
-    ranked = ranking.rank(run, ops.sample, outputs, arcs, source_of(ops))
+    source = source_of(run.settings)
+    ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
     print(ranking.table(ranked), file=sys.stderr)
     ranking.save(run.settings.output_dir, ranked)

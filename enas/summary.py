@@ -5,6 +5,7 @@ an op.
 """
 
 import math
+from collections import defaultdict
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from enas.multiply_adds import multiply_adds
 from enas.text_table import text_table
 
 FLOAT_BITS = 32
+AUX_HEAD = "aux head, in training"
 # Calls whose body depends on the sampled string.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -44,23 +46,38 @@ class Part(NamedTuple):
 def parts_of(model: Model) -> list[Part]:
     """Every part of a built child from its stem to its classifier; the aux head, which
     only training uses, is last."""
-    config = model.config
+    config, ops = model.config, _ops_by_scope(model)
+    classes = (config.num_classes,)
     stem = (config.img_size, config.img_size, 3 * config.out_filters)
-    parts = [_part(model, "stem_conv", "stem", stem, -1)]
+    rows = [("stem_conv", "stem", stem, -1)]
     for layer, size, channels in model.layer_shapes:
         kind = "reduction" if layer in config.pool_layers else "normal"
         name = f"layer {layer}, {kind}"
-        shape = (size, size, channels)
-        parts.append(_part(model, f"layer_{layer}", name, shape, layer))
-    classes = (config.num_classes,)
-    parts.append(_part(model, "head", "classifier", classes, None))
+        rows.append((f"layer_{layer}", name, (size, size, channels), layer))
+    rows.append(("head", "classifier", classes, None))
     if model.aux_layer is not None:
-        name = "aux head, in training"
-        parts.append(_part(model, "aux_head", name, classes, model.aux_layer))
-    return parts
+        rows.append(("aux_head", AUX_HEAD, classes, model.aux_layer))
+    return [_part(model, *row, ops[row[0]]) for row in rows]
 
 
-def _part(model: Model, scope: str, name: str, shape: tuple, layer: int | None) -> Part:
+def _ops_by_scope(model: Model) -> dict[str, list[tf.Operation]]:
+    """The ops of a child's first build, by the scope below the child's own."""
+    ops = defaultdict(list)
+    for op in tf.compat.v1.get_default_graph().get_operations():
+        outer, _, rest = op.name.partition("/")
+        if outer == model.scope:
+            ops[rest.partition("/")[0]].append(op)
+    return ops
+
+
+def _part(
+    model: Model,
+    scope: str,
+    name: str,
+    shape: tuple,
+    layer: int | None,
+    ops: list[tf.Operation],
+) -> Part:
     """layer: whose scheme it is of; -1 for the stem, None for real numbers."""
     prefix = f"{model.scope}/{scope}/"
     bits = FLOAT_BITS if layer is None else model.scheme_of(layer).bits
@@ -80,15 +97,13 @@ def _part(model: Model, scope: str, name: str, shape: tuple, layer: int | None) 
         weights,
         bits,
         FLOAT_BITS if layer == -1 else bits,  # the stem reads the image
-        _multiply_adds(prefix),
+        _multiply_adds(ops),
         math.ceil(packed_bits / 8),
         weights * FLOAT_BITS // 8,
     )
 
 
-def _multiply_adds(prefix: str) -> int | None:
-    graph = tf.compat.v1.get_default_graph()
-    ops = [op for op in graph.get_operations() if op.name.startswith(prefix)]
+def _multiply_adds(ops: list[tf.Operation]) -> int | None:
     if any(op.type in _CALLS for op in ops):
         return None
     dense = sum(math.prod(op.inputs[1].shape) for op in ops if op.type == "MatMul")
@@ -99,7 +114,7 @@ def table(parts: list[Part]) -> str:
     """A row a part, totals last; the aux head is not counted in them."""
     rows = [("", "output", "weights", "bits w/a", "mult-adds", "packed", "float32")]
     rows += [_row(part) for part in parts]
-    counted = [part for part in parts if not part.name.startswith("aux head")]
+    counted = [part for part in parts if part.name != AUX_HEAD]
     work = [part.multiply_adds for part in counted]
     total = (
         "",

@@ -10,7 +10,7 @@ train_arc_mnist.py's defaults; `--help` lists them. TensorFlow is not imported.
 
 import sys
 
-from enas.arc import parse_arc
+from enas.arc import parse_arc, words_of
 from enas.cell_plot import cells_picture
 from enas.command import one_line_errors
 from enas.errors import UsageError
@@ -47,7 +47,7 @@ def read_settings(argv: list[str]) -> Settings:
     """
     settings, words = read(argv, CONSTANTS)
     settings.fixed_arc = " ".join([settings.fixed_arc, *words])
-    numbers = settings.fixed_arc.replace("[", " ").replace("]", " ").split()
+    numbers = words_of(settings.fixed_arc)
     settings.child_num_cells = max(1, round(len(numbers) / 8))
     check(settings)
     for kind in FORMATS:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import tensorflow as tf
@@ -27,7 +28,13 @@ def end_at(start, number, *flags):
     Returns its exit status, its log and the last line of stderr."""
     command = [sys.executable, os.path.join(ROOT, "search_arc_mnist.py"), *flags]
     process = subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # The tests may have been started below nohup or &, where Ctrl-C is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     lines = []
     for line in process.stdout:
