@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from enas import draws
 from enas.operations import Specs, WeightSpec
 from enas.schemes import Scheme
 from quantize.base_layers import BaseConv2D, fans
@@ -224,8 +225,22 @@ def drop_path(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
       x: [N, H, W, C]; receives gradient where kept.
       keep_prob: scalar in (0, 1].
     """
-    noise = tf.random.uniform([tf.shape(x)[0], 1, 1, 1])
-    return x * (tf.cast(noise < keep_prob, x.dtype) / keep_prob)
+    return _drop(x, keep_prob, [tf.shape(x)[0], 1, 1, 1])
+
+
+def dropout(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
+    """Drops single numbers (arXiv:1207.0580), scaling what is kept.
+
+    Args:
+      x: of any shape; receives gradient where kept.
+      keep_prob: scalar in (0, 1].
+    """
+    return _drop(x, keep_prob, tf.shape(x))
+
+
+def _drop(x: tf.Tensor, keep_prob: tf.Tensor, shape) -> tf.Tensor:
+    kept = draws.uniform(shape) < keep_prob
+    return x * (tf.cast(kept, x.dtype) / keep_prob)
 
 
 def lstm(x: tf.Tensor, state: tuple, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from enas import draws
 from enas.arc import Arc, numbers_of
 from enas.operations import OPERATIONS
 
@@ -88,5 +89,5 @@ class UniformSampler(Controller):
             for block in range(self.num_cells)
             for limit in (block + 2, len(OPERATIONS)) * 2
         ]
-        drawn = tf.random.uniform([len(limits)]) * tf.constant(limits, tf.float32)
+        drawn = draws.uniform([len(limits)]) * tf.constant(limits, tf.float32)
         return tf.minimum(tf.cast(drawn, tf.int32), tf.constant(limits) - 1)

@@ -6,6 +6,8 @@ which would hit the 2 GB limit of a graph and land in every copy of it.
 Layout: N images of a split, n of a batch, H W height and width, C channels.
 """
 
+import secrets
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,17 +15,30 @@ from enas.batch_augment import BatchAugmentation
 from enas.data_utils import Data, Split
 
 EVAL_BATCH = 100
+# Each stream by the split that it reads, and whether it is shuffled and goes on for
+# ever.
+STREAMS = {
+    "train": ("train", True),
+    "reward": ("valid", True),
+    "shown": ("valid", True),
+    "valid": ("valid", False),
+    "test": ("test", False),
+}
 
 
 class InputPipeline:
-    """Four streams of batches behind one pair of tensors.
+    """Five streams of batches behind one pair of tensors.
 
-    'train' and 'reward' (validation images) are shuffled anew for each pass and go on
-    for ever in full batches; 'valid' and 'test' go once over their split in a fixed
-    mixed order, 100 images a batch, the last part included, and start again. A session
-    run reads the stream whose `feed` it is given.
+    'train', and 'reward' and 'shown' (both validation images), are shuffled anew for
+    each pass and go on for ever in full batches; 'valid' and 'test' go once over their
+    split in a fixed mixed order, 100 images a batch, the last part included, and start
+    again. A session run reads the stream whose `feed` it is given.
+
+    Each batch is a function of seed, stream and the batch's number, so that a run that
+    was interrupted can `seek` its place.
 
     Args:
+      seed: at least 0 and below 2^32; None for another one each time.
       augmentation: what happens to training images, and to no others.
 
     Attributes:
@@ -38,27 +53,26 @@ class InputPipeline:
         augmentation: BatchAugmentation | None = None,
     ):
         self._data = data
-        self._feeds: dict[tf.Tensor, np.ndarray] = {}
+        self._batch_size = batch_size
+        self._seed = secrets.randbits(32) if seed is None else seed
+        self._augmentation = augmentation
+        self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # of each split
         self._handles: dict[str, str] = {}
+        self._next: dict[str, int] = {}  # number of a stream's next batch
         splits = {"train": data.train, "test": data.test}
         if data.valid is not None:
             splits["valid"] = data.valid
         self.num_examples = {name: len(split.labels) for name, split in splits.items()}
-        arrays = {name: self._placeholders(split) for name, split in splits.items()}
-        train = self._shuffled(arrays["train"], batch_size, seed)
-        if augmentation is not None:
-            seeds = tf.data.Dataset.random(seed).batch(2)
-            train = tf.data.Dataset.zip(train, seeds).map(
-                lambda batch, seed: (augmentation.apply(batch[0], seed), batch[1])
-            )
-        datasets = {"train": train}
-        if "valid" in arrays:
-            datasets["reward"] = self._shuffled(arrays["valid"], batch_size, seed)
-            datasets["valid"] = self._once(arrays["valid"])
-        datasets["test"] = self._once(arrays["test"])
+        arrays = {name: self._placeholders(name, splits[name]) for name in splits}
+        self._start = tf.compat.v1.placeholder_with_default(
+            tf.constant(0, tf.int64), [], "start"
+        )
         self._iterators = {
-            name: tf.compat.v1.data.make_initializable_iterator(dataset.prefetch(2))
-            for name, dataset in datasets.items()
+            stream: tf.compat.v1.data.make_initializable_iterator(
+                self._batches(stream, arrays[split], shuffled).prefetch(2)
+            )
+            for stream, (split, shuffled) in STREAMS.items()
+            if split in arrays
         }
         self._string_handles = {
             name: iterator.string_handle() for name, iterator in self._iterators.items()
@@ -73,9 +87,22 @@ class InputPipeline:
 
     def initialize(self, session: tf.compat.v1.Session) -> None:
         """Hands the images over to the session's iterators."""
-        initializers = [it.initializer for it in self._iterators.values()]
-        session.run(initializers, self._feeds)
+        for stream in self._iterators:
+            self._read_from(session, stream, 0)
         self._handles = session.run(self._string_handles)
+
+    def seek(self, session: tf.compat.v1.Session, stream: str, number: int) -> None:
+        """Makes a stream's batch of this number the one that is read next, if the one
+        before it was not the last that was sought."""
+        if self._next[stream] != number:
+            self._read_from(session, stream, number)
+        self._next[stream] = number + 1
+
+    def _read_from(self, session: tf.compat.v1.Session, stream: str, number: int):
+        split, _ = STREAMS[stream]
+        feeds = self._feeds[split] | {self._start: number}
+        session.run(self._iterators[stream].initializer, feeds)
+        self._next[stream] = number
 
     def feed(self, stream: str) -> dict:
         """The feed_dict that makes a session run read this stream."""
@@ -85,35 +112,65 @@ class InputPipeline:
         """Batches in one pass over 'valid' or 'test'."""
         return -(-self.num_examples[split] // EVAL_BATCH)
 
-    def _placeholders(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+    def _placeholders(self, name: str, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
         placeholders = tuple(
             tf.compat.v1.placeholder(array.dtype, array.shape) for array in split
         )
-        self._feeds.update(zip(placeholders, split, strict=True))
+        self._feeds[name] = dict(zip(placeholders, split, strict=True))
         return placeholders
 
-    def _shuffled(self, arrays, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    def _batches(self, stream: str, arrays, shuffled: bool) -> tf.data.Dataset:
+        """A stream's batches, from the one numbered `_start` on."""
         count = arrays[1].shape[0]
-        numbers = tf.data.Dataset.range(count).shuffle(count, seed=seed).repeat()
-        batches = numbers.batch(batch_size, drop_remainder=True)
-        return self._images_of(batches, arrays)
+        # Streams do not share their random numbers.
+        seed = self._seed * len(STREAMS) + list(STREAMS).index(stream)
+        positions = self._shuffled(count, seed) if shuffled else self._once(count)
+        batches = positions.map(lambda numbers: self._images_of(numbers, arrays))
+        if stream == "train" and self._augmentation is not None:
+            numbered = tf.data.Dataset.zip(
+                tf.data.Dataset.counter(self._start), batches
+            )
+            batches = numbered.map(
+                lambda number, batch: (
+                    self._augmentation.apply(batch[0], _seed_pair(seed, number)),
+                    batch[1],
+                )
+            )
+        return batches
 
-    def _once(self, arrays) -> tf.data.Dataset:
-        """Each image once, mixed in the same way each time.
+    def _shuffled(self, count: int, seed: int) -> tf.data.Dataset:
+        """Positions of full batches' images, int64 [n]: pass after pass over all of
+        them, each in an order of its own."""
+        drawn = self._start * self._batch_size
+        passes = tf.data.Dataset.counter(drawn // count)
+        positions = passes.flat_map(
+            lambda number: tf.data.Dataset.from_tensor_slices(
+                _permutation(count, _seed_pair(seed, number))
+            )
+        )
+        rest = positions.skip(drawn % count)
+        return rest.batch(self._batch_size, drop_remainder=True)
 
-        From folders they come class by class, but the search's batch norm, which takes
-        the statistics of the batch, needs batches like those of training."""
-        count = arrays[1].shape[0]
-        numbers = tf.data.Dataset.range(count)
-        numbers = numbers.shuffle(count, seed=1, reshuffle_each_iteration=False)
-        return self._images_of(numbers.batch(EVAL_BATCH).repeat(), arrays)
+    def _once(self, count: int) -> tf.data.Dataset:
+        """Positions of the batches of one pass after another, int64 [n], mixed in the
+        same way each time.
 
-    def _images_of(self, batches: tf.data.Dataset, arrays) -> tf.data.Dataset:
-        """Batches of numbers to batches of normalized images and their labels."""
-        mean, std = self._data.mean, self._data.std
+        From folders images come class by class, but the search's batch norm, which
+        takes the statistics of the batch, needs batches like those of training."""
+        positions = tf.data.Dataset.from_tensor_slices(_permutation(count, [0, 0]))
+        return positions.batch(EVAL_BATCH).repeat().skip(self._start)
 
-        def read(numbers):
-            images, labels = (tf.gather(array, numbers) for array in arrays)
-            return (tf.cast(images, tf.float32) / 255.0 - mean) / std, labels
+    def _images_of(self, positions: tf.Tensor, arrays) -> tuple:
+        """Normalized images and their labels."""
+        images, labels = (tf.gather(array, positions) for array in arrays)
+        images = tf.cast(images, tf.float32) / 255.0
+        return (images - self._data.mean) / self._data.std, labels
 
-        return batches.map(read)
+
+def _permutation(count: int, seed) -> tf.Tensor:
+    numbers = tf.range(count, dtype=tf.int64)
+    return tf.random.experimental.stateless_shuffle(numbers, seed)
+
+
+def _seed_pair(seed: int, number: tf.Tensor) -> tf.Tensor:
+    return tf.stack([tf.constant(seed, tf.int64), number])

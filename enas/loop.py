@@ -2,6 +2,7 @@
 
 import math
 import os
+import secrets
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -10,25 +11,27 @@ from typing import NamedTuple
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas import configs
+from enas import configs, draws
 from enas.data_utils import Data
 from enas.events import Events
 from enas.flags import Settings
-from enas.input_pipeline import InputPipeline
+from enas.input_pipeline import STREAMS, InputPipeline
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
 from enas.progress import Progress
-from enas.session import Session, saves_in
+from enas.session import Session
 from enas.summary import parts_of, table
 from enas.utils import TrainOps, get_train_ops
 
 SUMMARY_FILE = "summary.txt"
 EVENTS_FOLDER = "events"
-LARGEST_SEED = 2**31
 
 
 class Run(NamedTuple):
-    """A session at work."""
+    """A session at work.
+
+    seed: of all that it draws; with it, that is a function of where the run is.
+    """
 
     session: Session
     pipeline: InputPipeline
@@ -37,6 +40,19 @@ class Run(NamedTuple):
     progress: Progress
     settings: Settings
     steps_per_epoch: int
+    seed: int
+
+    def feed(self, stream: str, number: int, batch: int | None = None) -> dict:
+        """The feed_dict of a session run.
+
+        Args:
+          stream: which of the pipeline's it reads.
+          number: of the run among all that read this stream.
+          batch: number of the stream's batch, if that is another.
+        """
+        self.pipeline.seek(self.session, stream, number if batch is None else batch)
+        activity = list(STREAMS).index(stream)
+        return self.pipeline.feed(stream) | draws.feed(self.seed, activity, number)
 
 
 class ChildOps(NamedTuple):
@@ -101,7 +117,7 @@ def run_epochs(
       at_end: is called with the Run and the ops after the last epoch.
     """
     with tf.Graph().as_default():
-        seed = _seed(settings)
+        seed = settings.seed or secrets.randbits(31)
         tf.compat.v1.set_random_seed(seed)
         pipeline = InputPipeline(
             data, settings.batch_size, seed, configs.batch_augmentation(settings)
@@ -122,7 +138,9 @@ def run_epochs(
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
             with closing(Events(folder, step + 1)) as events:
-                run = Run(session, pipeline, log, events, progress, settings, steps)
+                run = Run(
+                    session, pipeline, log, events, progress, settings, steps, seed
+                )
                 for epoch in range(epochs, settings.num_epochs):
                     step = _train_epoch(run, ops.child, epoch)
                     after_epoch(run, ops, epoch + 1, step)
@@ -130,14 +148,6 @@ def run_epochs(
                     session.save()
                 if at_end is not None:
                     at_end(run, ops)
-
-
-def _seed(settings: Settings) -> int | None:
-    """Of this start of a run: one that is continued draws other numbers than before,
-    lest it see the first images of its first epoch again."""
-    if not settings.seed:
-        return None
-    return (settings.seed + 104729 * saves_in(settings.output_dir)) % LARGEST_SEED
 
 
 def _log_model(model: Model, log: Log) -> None:
@@ -157,7 +167,6 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
       FloatingPointError: the loss or its gradient is not finite.
     """
     session, settings = run.session, run.settings
-    feed = run.pipeline.feed("train") | child.feed
     fetches = child.fetches()
     first = int(session.run(child.global_step))
     last = (epoch + 1) * run.steps_per_epoch
@@ -165,6 +174,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
         range(first + 1, last + 1), f"epoch {epoch + 1}", disable=None, leave=False
     )
     for step in bar:
+        feed = run.feed("train", step - 1) | child.feed
         _, loss, lr, grad_norm, correct = session.run(fetches, feed)
         # The gradient, since it ruins the weights before any loss shows it.
         for name, value in (("loss", loss), ("gradient's norm", grad_norm)):
@@ -193,18 +203,20 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     return last
 
 
-def count_correct(run: Run, outputs: Outputs, split: str, feed: dict) -> int:
+def count_correct(run: Run, outputs: Outputs, split: str, step: int, feed: dict) -> int:
     """Goes once over a split: how many of its images are classified right.
 
     Args:
+      step: the global step.
       feed: what the child is fed beside its batches.
     """
-    feed = run.pipeline.feed(split) | feed
     batches = range(run.pipeline.eval_batches(split))
     bar = tqdm(batches, f"{split} set", disable=None, leave=False)
     correct = 0
-    for _ in bar:
-        correct += int(run.session.run(outputs.correct, feed))
+    for batch in bar:
+        number = step * len(batches) + batch
+        fed = run.feed(split, number, batch) | feed
+        correct += int(run.session.run(outputs.correct, fed))
         run.session.pause()
     return correct
 
@@ -212,7 +224,7 @@ def count_correct(run: Run, outputs: Outputs, split: str, feed: dict) -> int:
 def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
     """Goes once over a split, logs and returns the accuracy."""
     count = run.pipeline.num_examples[split]
-    accuracy = count_correct(run, outputs, split, {}) / count
+    accuracy = count_correct(run, outputs, split, step, {}) / count
     run.log.line(eval_lines(split, step, count, accuracy))
     run.events.scalars("eval", step, {f"{split}_accuracy": accuracy})
     return accuracy

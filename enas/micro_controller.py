@@ -3,10 +3,12 @@
 Layout: D units of the LSTM, O operations, B blocks a cell. The LSTM runs one string at
 a time, so its state and input are [1, D]."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from enas import draws
 from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
 from enas.operations import OPERATIONS
@@ -92,18 +94,28 @@ class MicroController(Controller):
         units = self.config.lstm_size
         state = (tf.zeros([1, units]), tf.zeros([1, units]))
         prior = tf.constant(self.config.op_prior)
-        normal, draws, state = self._sample_cell(state, prior)
-        reduction, more_draws, _ = self._sample_cell(state, tf.zeros_like(prior))
-        draws += more_draws
+        noise = self._noise()
+        normal, drawn, state = self._sample_cell(state, prior, noise)
+        reduction, drawn_too, _ = self._sample_cell(state, tf.zeros_like(prior), noise)
+        drawn += drawn_too
         return Sample(
             normal,
             reduction,
-            tf.add_n([draw.log_prob for draw in draws]),
-            tf.stop_gradient(tf.add_n([draw.entropy for draw in draws])),
+            tf.add_n([draw.log_prob for draw in drawn]),
+            tf.stop_gradient(tf.add_n([draw.entropy for draw in drawn])),
         )
 
+    def _noise(self) -> Iterator[tf.Tensor]:
+        """For each draw of an architecture, in order, as many Gumbel variates as it has
+        choices: the largest logit, with them added, is a draw by softmax."""
+        ops = len(OPERATIONS)
+        blocks = range(self.config.num_cells)
+        sizes = [size for b in blocks for size in (b + 2, b + 2, ops, ops)] * 2
+        uniform = draws.uniform([sum(sizes)])
+        return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), sizes))
+
     def _sample_cell(
-        self, state: tuple, op_prior: tf.Tensor
+        self, state: tuple, op_prior: tf.Tensor, noise: Iterator[tf.Tensor]
     ) -> tuple[tf.Tensor, list[_Draw], tuple]:
         """(the cell int32 [4·B], its draws, the LSTM's state after it)."""
         weights = self._weights
@@ -112,24 +124,24 @@ class MicroController(Controller):
             state = lstm(weights.start, state, weights.w_lstm)
             anchors.append(tf.zeros_like(state[1]))
             keys.append(tf.matmul(state[1], weights.anchor_w))
-        draws = []
+        drawn = []
         for _ in range(self.config.num_cells):
             inputs = weights.start
             content, key = tf.concat(anchors, 0), tf.concat(keys, 0)  # [b+2, D]
             indices, ops = [], []
             for _ in "xy":
                 state = lstm(inputs, state, weights.w_lstm)
-                indices.append(self._draw(self._index_logits(key, state[1])))
+                indices.append(_draw(self._index_logits(key, state[1]), next(noise)))
                 inputs = tf.gather(content, [indices[-1].number])
             for _ in "xy":
                 state = lstm(inputs, state, weights.w_lstm)
-                ops.append(self._draw(self._op_logits(state[1]) + op_prior))
+                ops.append(_draw(self._op_logits(state[1]) + op_prior, next(noise)))
                 inputs = tf.gather(weights.op_embedding, [ops[-1].number])
-            draws += [indices[0], ops[0], indices[1], ops[1]]
+            drawn += [indices[0], ops[0], indices[1], ops[1]]
             state = lstm(inputs, state, weights.w_lstm)
             anchors.append(state[1])
             keys.append(tf.matmul(state[1], weights.anchor_w))
-        return tf.stack([draw.number for draw in draws]), draws, state
+        return tf.stack([draw.number for draw in drawn]), drawn, state
 
     def _index_logits(self, key: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
         """Attention over the anchors: keys [b+2, D], h [1, D], to logits [b+2]."""
@@ -147,12 +159,6 @@ class MicroController(Controller):
         if self.config.temperature:
             logits /= self.config.temperature
         return constant * tf.tanh(logits)
-
-    def _draw(self, logits: tf.Tensor) -> _Draw:
-        number = tf.random.categorical(logits[tf.newaxis], 1, tf.int32)[0, 0]
-        log_probs = tf.nn.log_softmax(logits)
-        entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs)
-        return _Draw(number, tf.gather(log_probs, number), entropy)
 
     def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
         """See the base class. Reward = accuracy + entropy_weight · entropy; the
@@ -193,6 +199,14 @@ class MicroController(Controller):
             baseline,
             updates,
         )
+
+
+def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:
+    """One choice of n by softmax; logits, Gumbel noise [n]."""
+    number = tf.argmax(logits + noise, output_type=tf.int32)
+    log_probs = tf.nn.log_softmax(logits)
+    entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs)
+    return _Draw(number, tf.gather(log_probs, number), entropy)
 
 
 def _state(name: str, shape, dtype=tf.float32) -> tf.Variable:

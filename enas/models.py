@@ -219,8 +219,8 @@ class Model:
         x = self.scheme_of(self.config.num_layers).activation(x)
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
         if self.config.keep_prob < 1.0:
-            rate = (1.0 - self.config.keep_prob) * tf.cast(self._training, x.dtype)
-            x = tf.nn.dropout(x, rate=rate)
+            dropped = (1.0 - self.config.keep_prob) * tf.cast(self._training, x.dtype)
+            x = common_ops.dropout(x, 1.0 - dropped)
         return self._dense(x)
 
     def _aux_head(self, x: tf.Tensor) -> tf.Tensor:

@@ -97,7 +97,7 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         )
         with Session(output_dir, pipeline) as session:
             log, events, progress = Log(None), Events(None), None
-            run = Run(session, pipeline, log, events, progress, settings, 1)
+            run = Run(session, pipeline, log, events, progress, settings, 1, 0)
             source = GIVEN if texts else search.source_of(settings)
             ranked = ranking.rank(run, sample, outputs, arcs, source)
     print(ranking.table(ranked))

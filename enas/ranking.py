@@ -60,7 +60,7 @@ def rank(
         candidates += [(random_arc(num_cells, rng), UNIFORM) for _ in arcs]
     images, ranked = run.pipeline.num_examples[SPLIT], []
     for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
-        correct = loop.count_correct(run, outputs, SPLIT, sample.feed(arc))
+        correct = loop.count_correct(run, outputs, SPLIT, 0, sample.feed(arc))
         accuracy = correct / images
         error = standard_error(accuracy, images)
         ranked.append(Ranked(str(arc), drawn_by, accuracy, error))

@@ -134,7 +134,6 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     if done >= settings.controller_train_steps:
         return
     run.log.line(f"Epoch {epoch}: Training controller")
-    feed = run.pipeline.feed("reward")
     fetches = ops.fetches()
     before = int(session.run(controller.updates)) - done
     aggregate = settings.controller_num_aggregate
@@ -143,7 +142,7 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     sampled = []
     for number in bar:
         _, loss, entropy, grad_norm, accuracy, baseline, *cells = session.run(
-            fetches, feed
+            fetches, run.feed("reward", before * aggregate + number)
         )
         if not math.isfinite(grad_norm):
             raise FloatingPointError(
@@ -180,10 +179,10 @@ def _controller_round(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
 def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     """Ten strings, each with its accuracy on one validation batch."""
     run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
-    feed = run.pipeline.feed("reward")
     fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
     arcs, accuracies = [], []
-    for _ in range(SHOWN_ARCHITECTURES):
+    for number in range(SHOWN_ARCHITECTURES):
+        feed = run.feed("shown", (epoch - 1) * SHOWN_ARCHITECTURES + number)
         normal, reduction, accuracy = run.session.run(fetches, feed)
         arcs.append(arc_from_numbers([*normal, *reduction]))
         accuracies.append(accuracy)

@@ -73,13 +73,6 @@ def checkpoints_in(output_dir: str) -> list[str]:
     return [*found, last]
 
 
-def saves_in(output_dir: str) -> int:
-    """How many checkpoints a folder's run has written; 0 where it has none."""
-    checkpoints = checkpoints_in(output_dir)
-    number = checkpoints[-1].rpartition("-")[2] if checkpoints else ""
-    return int(number) if number.isdigit() else 0
-
-
 def _delete_remains(output_dir: str, checkpoints: list[str]) -> None:
     """Deletes what a kill left of checkpoints that were being written or deleted."""
     kept = tuple(os.path.basename(path) + "." for path in checkpoints)
@@ -110,14 +103,6 @@ def _check_fit(checkpoint: str) -> None:
             raise InputError(
                 f"{checkpoint} is of another network: it has {has}, not of {shape}"
             )
-
-
-class _InitializeInput(tf.compat.v1.train.SessionRunHook):
-    def __init__(self, pipeline: InputPipeline):
-        self._pipeline = pipeline
-
-    def after_create_session(self, session, coord):
-        self._pipeline.initialize(session)
 
 
 class Session:
@@ -163,11 +148,11 @@ class Session:
         if save_every_minutes is not None:
             _delete_remains(output_dir, checkpoints)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
-            hooks=[_InitializeInput(pipeline)],
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),
             config=session_config(),
             checkpoint_filename_with_path=last,
         )
+        pipeline.initialize(self._session)
 
     def run(self, fetches, feed_dict: dict | None = None):
         return self._session.run(fetches, feed_dict)

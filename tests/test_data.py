@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from enas.augment import augmented, with_augmented_copies
+from enas.batch_augment import BatchAugmentation
 from enas.data_utils import (
     Data,
     Source,
@@ -232,6 +233,28 @@ def test_streams(data, graph, session):
     for part, labels in passes:
         np.testing.assert_array_equal(part % 3, labels)
     assert len(batch("reward")[0]) == 4
+
+
+def test_a_sought_batch_is_the_one_that_was_read_in_turn(data):
+    def read(starts):
+        augmentation = BatchAugmentation(crop_padding=1)
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            pipeline = InputPipeline(data, 4, seed=5, augmentation=augmentation)
+            pipeline.initialize(session)
+            batches = {}
+            for stream, count in (("train", 8), ("reward", 60), ("valid", 6)):
+                for number in range(starts[stream], count):
+                    pipeline.seek(session, stream, number)
+                    feed = pipeline.feed(stream)
+                    batches[stream, number] = session.run(pipeline.images, feed)
+            return batches
+
+    in_turn = read({"train": 0, "reward": 0, "valid": 0})
+    sought = read({"train": 6, "reward": 55, "valid": 2})
+    assert len(sought) == 2 + 5 + 4
+    for key, images in sought.items():
+        np.testing.assert_array_equal(images, in_turn[key])
+    assert not np.array_equal(in_turn["reward", 0], in_turn["reward", 1])
 
 
 def test_evaluation_batches_hold_every_class(graph, session):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -18,6 +19,9 @@ FLAGS = (
     "--num_epochs=2",
     "--controller_train_steps=3",
     "--controller_num_aggregate=2",
+    "--child_keep_prob=0.9",
+    "--crop_padding=1",
+    "--seed=7",
 )
 STEPS = 10  # an epoch
 
@@ -48,9 +52,28 @@ def end_at(start, number, *flags):
 
 def counters(folder):
     """Child steps, controller updates and whole epochs of the last checkpoint."""
-    reader = tf.train.load_checkpoint(folder)
+    values = variables(folder)
     names = ("global_step", "controller_training/updates", "progress/epochs")
-    return tuple(int(reader.get_tensor(name)) for name in names)
+    return tuple(int(values[name]) for name in names)
+
+
+def variables(folder):
+    """All that the last checkpoint holds but how many there were."""
+    reader = tf.train.load_checkpoint(folder)
+    names = set(reader.get_variable_to_shape_map()) - {"saves"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def without_minutes(lines):
+    return [line.partition("mins")[0] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The log and the last variables of a run that nothing ended."""
+    out = str(tmp_path_factory.mktemp("undisturbed") / "out")
+    lines = succeed("search_arc_mnist.py", *FLAGS, f"--output_dir={out}")
+    return lines, variables(out)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +84,8 @@ def counters(folder):
         ("epoch = 1     ch_step = 15 ", signal.SIGKILL, -9),
     ],
 )
-def test_a_search_that_was_ended_goes_on(tmp_path, start, number, status):
+def test_a_search_that_was_ended_goes_on(tmp_path, undisturbed, start, number, status):
+    """Where it was, and to the same end, bit by bit."""
     out = str(tmp_path / "out")
     flags = (*FLAGS, f"--output_dir={out}", "--save_every_minutes=0.0001")
     code, before, error = end_at(start, number, *flags)
@@ -85,6 +109,10 @@ def test_a_search_that_was_ended_goes_on(tmp_path, start, number, status):
     assert count(after, "Here are") == count(after, "valid_accuracy") == rounds
     first = next(x for x in after if x.startswith("ctrl_step"))
     assert first.startswith(f"ctrl_step = {updates} ")
+    whole, values = undisturbed
+    tail = without_minutes(after)[after.index(first) :]
+    assert tail == without_minutes(whole)[-len(tail) :]
+    np.testing.assert_equal(variables(out), values)
 
 
 def test_remains_of_a_kill_are_deleted(tmp_path):
