@@ -38,6 +38,8 @@ CONSTANTS = {
     "child_out_filters": 20,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
+    "child_shortcut": False,
+    "child_output_scale": 1.0,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,
@@ -47,6 +49,8 @@ CONSTANTS = {
     "child_grad_bound": 5.0,
     # Child: learning rate
     "child_optim_algo": "",
+    "child_adam_beta1": 0.0,
+    "child_steps_per_arc": 1,
     "child_lr_cosine": True,
     "child_lr_max": 0.05,
     "child_lr_min": 0.0005,

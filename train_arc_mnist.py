@@ -42,6 +42,7 @@ CONSTANTS = {
     "child_out_filters": 16,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
+    "child_shortcut": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,
@@ -51,6 +52,7 @@ CONSTANTS = {
     "child_grad_bound": 5.0,
     # Child: learning rate
     "child_optim_algo": "",
+    "child_adam_beta1": 0.0,
     "child_lr_cosine": True,
     "child_lr_max": 0.05,
     "child_lr_min": 0.00001,

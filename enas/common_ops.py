@@ -50,7 +50,7 @@ def _initial(spec: WeightSpec, bound: float | None, rows: Sequence[int]) -> tf.T
     """Initial values of a spec, [*rows, size of the spec]."""
     shape = [*rows, spec_size(spec)]
     if spec.kind in ("scale", "offset"):
-        return tf.fill(shape, 1.0 if spec.kind == "scale" else 0.0)
+        return tf.fill(shape, spec.start if spec.kind == "scale" else 0.0)
     if bound is not None:
         return tf.random.uniform(shape, -bound, bound)
     fan_in, _ = fans(spec.shape, spec.kind == "depthwise")

@@ -33,6 +33,8 @@ def child_config(
         scheme=scheme,
         first_scheme=first_scheme,
         use_aux_heads=settings.child_use_aux_heads,
+        shortcut=settings.child_shortcut,
+        output_scale=getattr(settings, "child_output_scale", 1.0),
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,
         loss=settings.child_loss,

@@ -51,6 +51,7 @@ class FixedChild(Model):
         """[N, H, W, C] twice to [N, H/stride, W/stride, F · unread nodes]."""
         context = self._context(layer)
         nodes = self._calibrate(context, inputs, filters)
+        calibrated = nodes[1]
         with tf.compat.v1.variable_scope("preprocess"):
             second = context.scheme.activation(nodes[1])
             nodes[1] = self._conv_norm(context, second, filters)
@@ -63,7 +64,10 @@ class FixedChild(Model):
                 with tf.compat.v1.variable_scope(f"combine_{node}"):
                     x = self._factorized_reduction(context, x, filters)
             outputs.append(x)
-        return tf.concat(outputs, axis=-1)
+        output = tf.concat(outputs, axis=-1)
+        if self.config.shortcut:
+            output += _shortcut(calibrated, stride, len(outputs))
+        return output
 
     def run_blocks(
         self, layer: int, inputs: list[tf.Tensor], cell: Cell, stride: int
@@ -137,3 +141,11 @@ class FixedChild(Model):
             change = (1.0 - BN_DECAY) * (value - average)
             self.updates.append(average.assign_add(change).op)
         return x
+
+
+def _shortcut(x: tf.Tensor, stride: int, count: int) -> tf.Tensor:
+    """[N, H, W, F] to [N, H/stride, W/stride, F · count], without weights: the mean of
+    each window of pixels, the same for each of the output's nodes."""
+    if stride > 1:
+        x = tf.nn.avg_pool2d(x, stride, stride, "SAME")
+    return tf.tile(x, [1, 1, 1, count])

@@ -4,6 +4,7 @@ A script gives each flag that it has a default, its constant. To add a flag, wri
 entry here and its constant in the scripts that read it.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -48,7 +49,17 @@ FLAGS = {
         "child_fixed_arc is the same flag.",
     ),
     # Files
-    "output_dir": Flag(str, "Folder for checkpoints, flags and log."),
+    "output_dir": Flag(
+        str,
+        "Folder for checkpoints, flags and log.",
+        # TensorFlow would take these for patterns of names.
+        Allowed(
+            "the name of a folder, without * ? [ and, but on Windows, \\",
+            lambda value: (
+                value and not set(value) & set("*?[" + "\\" * (os.sep == "/"))
+            ),
+        ),
+    ),
     "reset_output_dir": Flag(
         bool, "Start afresh, moving an earlier run aside; False continues it."
     ),
@@ -151,6 +162,12 @@ FLAGS = {
     "child_use_aux_heads": Flag(
         bool, "Train with an auxiliary classifier half-way up."
     ),
+    "child_shortcut": Flag(
+        bool, "Add a layer's second input, calibrated, to its output."
+    ),
+    "child_output_scale": Flag(
+        float, "Where the batch norm's scale at a layer's end starts.", at_least(0)
+    ),
     # Child: loss and regularization
     "child_loss": Flag(
         str, "cross_entropy or squared_hinge.", one_of("cross_entropy", "squared_hinge")
@@ -178,6 +195,12 @@ FLAGS = {
         str,
         "adam, momentum or sgd; empty: adam, or momentum for float.",
         one_of("", "adam", "momentum", "sgd"),
+    ),
+    "child_adam_beta1": Flag(
+        float, "Adam's decay of the average gradient; 0 for none.", DECAY
+    ),
+    "child_steps_per_arc": Flag(
+        int, "Steps that a sampled string is trained for.", at_least(1)
     ),
     "child_lr_cosine": Flag(
         bool, "Cosine schedule with restarts; False decays stepwise."

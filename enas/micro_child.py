@@ -101,6 +101,8 @@ class MicroChild(Model):
                 nodes = self.run_blocks(context, inputs, routing, filters)
                 image = inputs[1].shape
                 output = self.combine(context, nodes, routing, filters, image)
+                if config.shortcut:
+                    output += inputs[1]
             self._record_shape(layer, output)
             pair = (pair[1], output)
             if layer == self.aux_layer:
@@ -204,11 +206,12 @@ class MicroChild(Model):
     ) -> tuple[tf.Tensor, tf.Variable, tf.Variable]:
         """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
         kernel_spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
+        norms = norm_specs(filters, start=self.config.output_scale)
         with tf.compat.v1.variable_scope("final_conv"):
             bank = create_bank(
                 "kernel", self.config.num_cells + 2, (kernel_spec,), context.scheme
             )
-            scale, offset = self._create_weights(norm_specs(filters), context.scheme)
+            scale, offset = self._create_weights(norms, context.scheme)
         return tf.gather(bank, routing.unread), scale, offset
 
     def _combine_function(self, context: Context, filters: int, image) -> Callable:

@@ -29,6 +29,9 @@ class ChildConfig(NamedTuple):
 
     pool_layers: the numbers of the reduction layers, ascending.
     first_scheme: of the stem and layer 0.
+    shortcut: whether a layer's second input, calibrated, is added to its output.
+    output_scale: where the scale of the batch norm at a layer's end starts (search
+    child).
     keep_prob: of dropout before the head.
     drop_path_keep_prob: of the last layer's branches at the end of training (fixed
     child).
@@ -45,6 +48,8 @@ class ChildConfig(NamedTuple):
     scheme: Scheme
     first_scheme: Scheme
     use_aux_heads: bool = True
+    shortcut: bool = False
+    output_scale: float = 1.0
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
     loss: str = "cross_entropy"
@@ -134,6 +139,21 @@ class Model:
         return tf.compat.v1.get_collection(
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )
+
+    def least_memory(self, batch_size: int) -> int:
+        """Bytes that a training step of the built child needs at the least, roughly.
+
+        Two thirds of what was measured of common strings over sizes and schemes: for
+        each block some ten images of its layer are kept for the gradient, and a few
+        for each layer and the stem; an optimizer keeps two numbers beside each
+        weight."""
+        config = self.config
+        pixels = 6 * 3 * config.out_filters * config.img_size**2  # of the stem
+        for _, size, _ in self.layer_shapes:
+            filters = config.out_filters * config.img_size // size
+            pixels += (10 * config.num_cells + 5) * size**2 * filters
+        weights = 3 * sum(self.count_params())
+        return 4 * (batch_size * pixels * 2 // 3 + weights)
 
     def count_params(self) -> tuple[int, int]:
         """(weights of the model, weights of the aux head)."""

@@ -16,21 +16,22 @@ class WeightSpec(NamedTuple):
     """One tensor that an operation needs.
 
     kind: 'kernel' [K, K, C, F] or 'depthwise' [K, K, C, 1], a latent kernel of the
-    scheme; 'scale' and 'offset' [F], of a batch norm.
+    scheme; 'scale' and 'offset' [F], of a batch norm. start: where a scale starts.
     """
 
     name: str
     shape: tuple[int, ...]
     kind: str
+    start: float = 1.0
 
 
 Specs = tuple[WeightSpec, ...]
 
 
-def norm_specs(filters: int, suffix: str = "") -> Specs:
-    """Batch norm."""
+def norm_specs(filters: int, suffix: str = "", start: float = 1.0) -> Specs:
+    """Batch norm, whose scale starts at `start`."""
     return (
-        WeightSpec(f"scale{suffix}", (filters,), "scale"),
+        WeightSpec(f"scale{suffix}", (filters,), "scale", start),
         WeightSpec(f"offset{suffix}", (filters,), "offset"),
     )
 

@@ -29,6 +29,7 @@ CARRIED = (
     "child_out_filters",
     "child_pool_layers",
     "child_use_aux_heads",
+    "child_shortcut",
     "child_loss",
 )
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")

@@ -232,3 +232,23 @@ def test_the_first_scheme_is_four_bits_unless_named(
     if m:
         step = config.first_scheme.quantize(tf.constant([1.0 / m, 0.49 / m]))
         np.testing.assert_allclose(step, [1.0 / m, 0.0])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_shortcut(stride, graph, session, initialize):
+    """The second input, or the mean of its windows, is added to each output node."""
+    images = tf.constant(np.random.default_rng(0).normal(size=(2, 8, 8, 4)), tf.float32)
+    outputs = []
+    for shortcut in (False, True):
+        config = tiny_config("ternarize", shortcut=shortcut)
+        model = fixed_child(config, [0, 2, 1, 3, 0, 3, 1, 4] * 2)
+        with tf.compat.v1.variable_scope("child", reuse=tf.compat.v1.AUTO_REUSE):
+            cell = model.arc.normal
+            outputs.append(model._cell(1, (images, images), cell, 4, stride))
+    initialize()
+    plain, added = session.run(outputs)
+    size = 8 // stride
+    windows = session.run(images).reshape(2, size, stride, size, stride, 4).mean((2, 4))
+    expected = plain + np.concatenate([windows, windows], axis=-1)
+    assert plain.shape == (2, size, size, 8)
+    np.testing.assert_allclose(added, expected, rtol=1e-5, atol=1e-6)

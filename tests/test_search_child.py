@@ -229,3 +229,25 @@ def test_weights_counted_by_hand(graph):
     total = stem + layer_0 + layer_1 + layer_2 + 8 * 3
     assert model.count_params() == (total, 0)
     assert [tuple(s) for s in model.layer_shapes] == [(0, 8, 4), (1, 4, 8), (2, 4, 8)]
+
+
+def test_shortcut_and_output_scale(graph, session, initialize):
+    """With a scale of 0 a layer is its shortcut, whatever the string."""
+    child = tiny_config("ternarize", shortcut=True, output_scale=0.0)
+    cells = placeholders(child)
+    outputs = MicroChild(child, *cells).build(*images_and_labels(child), False)
+    initialize()
+    arcs = [numbers * 2 for numbers in ([0, 4, 1, 4, 2, 4, 0, 4], [1, 0, 0, 2] * 2)]
+    logits = [session.run(outputs.logits, feed_of(cells, arc)) for arc in arcs]
+    np.testing.assert_array_equal(*logits)
+    assert np.abs(logits[0]).max() > 0
+    scales = [
+        v
+        for v in tf.compat.v1.trainable_variables()
+        if v.op.name.endswith("final_conv/scale")
+    ]
+    assert len(scales) == 4
+    session.run([scale.assign(tf.ones_like(scale)) for scale in scales])
+    others = [session.run(outputs.logits, feed_of(cells, arc)) for arc in arcs]
+    assert np.abs(others[0] - others[1]).max() > 1e-3
+    assert np.abs(others[0] - logits[0]).max() > 1e-3
