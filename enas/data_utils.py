@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from enas import memory
 from enas.augment import with_augmented_copies
 from enas.errors import InputError
 
+MOST_BYTES = 2**26  # of an image's file
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
 # What reading and decoding an image raises where it is damaged.
 _DAMAGE = (
@@ -154,17 +156,18 @@ class Source:
           InputError: an image cannot be read; it is named.
         """
         chosen = self.chosen(limit)
+        memory.check(
+            len(chosen) * img_size**2 * channels,
+            f"{len(chosen)} images of {img_size} pixels a side",
+            f"lower img_size ({img_size}) or set train_limit and eval_limit",
+        )
         images = np.empty((len(chosen), img_size, img_size, channels), np.uint8)
         labels = np.array([label for _, label in chosen], np.int32)
         archive = zipfile.ZipFile(self.path) if self.is_zip else None
         bar = tqdm(chosen, f"loading {self.path}", disable=None, leave=False)
         for position, (file, _) in enumerate(bar):
             try:
-                if archive:
-                    content = archive.read(file)
-                else:
-                    with open(file, "rb") as stream:
-                        content = stream.read()
+                content = _read_member(archive, file) if archive else _read_file(file)
                 images[position] = decode(content, img_size, channels)
             except _DAMAGE:
                 where = f"{file} in {self.path}" if archive else file
@@ -172,6 +175,35 @@ class Source:
         if archive:
             archive.close()
         return Split(images, labels)
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member's bytes; it is never unpacked to disk, whatever its name.
+
+    Raises:
+      ValueError: it would be absurdly large. Others: see _DAMAGE.
+    """
+    with archive.open(name) as stream:
+        return _read_some(stream)
+
+
+def _read_file(path: str) -> bytes:
+    """A file's bytes.
+
+    Raises:
+      ValueError: it is no plain file, or absurdly large. OSError: it cannot be read.
+    """
+    if not os.path.isfile(path):  # a pipe would never end
+        raise ValueError("no plain file")
+    with open(path, "rb") as stream:
+        return _read_some(stream)
+
+
+def _read_some(stream) -> bytes:
+    content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES} bytes")
+    return content
 
 
 def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:

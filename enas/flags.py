@@ -101,7 +101,19 @@ def read(argv: list[str], constants: dict) -> tuple[Settings, list[str]]:
     except absl_flags.Error as error:
         raise UsageError(str(error)) from None
     settings = Settings(**{name: defined[name].value for name in constants})
+    for name, value in vars(settings).items():
+        if isinstance(value, str) and not _is_text(value):
+            raise UsageError(f"{name} is {value!r}; it holds bytes that are no text")
     return settings, words
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be printed; a command line's stray bytes cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _without_refused(argv: list[str]) -> list[str]:

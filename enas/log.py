@@ -3,12 +3,15 @@
 Numbers are left-aligned in fields wide enough that columns stay put in a long run.
 """
 
+import os
 import sys
 import time
+from contextlib import suppress
 
 from tqdm import tqdm
 
 from enas.arc import format_cell
+from enas.errors import InputError
 
 RULE = "-" * 80
 FLAG_WIDTH = 80
@@ -19,6 +22,9 @@ class Log:
 
     Args:
       path: the file, appended to; None for stdout alone.
+
+    Raises:
+      OSError: the file cannot be written to.
     """
 
     def __init__(self, path: str | None):
@@ -26,11 +32,22 @@ class Log:
         self._start = time.monotonic()
 
     def line(self, text: str) -> None:
-        tqdm.write(text, file=sys.stdout)  # steps around a progress bar on the terminal
-        sys.stdout.flush()
-        if self._file is not None:
+        """Raises:
+        InputError: there is no room for it, or nobody reads it any more.
+        """
+        try:
+            tqdm.write(text, file=sys.stdout)  # steps around a bar on the terminal
+            sys.stdout.flush()
+        except OSError as error:
+            _give_up_stdout()
+            raise _cannot_write("the log", error) from None
+        if self._file is None:
+            return
+        try:
             self._file.write(text + "\n")
             self._file.flush()
+        except OSError as error:
+            raise _cannot_write(self._file.name, error) from None
 
     def minutes(self) -> float:
         """Since the log was opened."""
@@ -38,7 +55,21 @@ class Log:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # said before, of the line that did not fit
+                self._file.close()
+
+
+def _give_up_stdout() -> None:
+    """What is in its buffer is lost; Python would try again, and fail, at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _cannot_write(place: str, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write {place}: {error.strerror}; --reset_output_dir=False goes on "
+        f"from the last checkpoint"
+    )
 
 
 def flag_line(name: str, value) -> str:

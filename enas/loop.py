@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas import configs, draws
+from enas import configs, draws, memory, output_dir
 from enas.data_utils import Data
 from enas.events import Events
 from enas.flags import Settings
@@ -129,12 +129,20 @@ def run_epochs(
         print(summary, file=sys.stderr)
         if settings.num_epochs == 0:
             return
+        memory.check(
+            model.least_memory(settings.batch_size),
+            "training steps",
+            f"lower batch_size ({settings.batch_size}), child_out_filters "
+            f"({settings.child_out_filters}) or child_num_layers "
+            f"({settings.child_num_layers})",
+        )
         path = os.path.join(settings.output_dir, SUMMARY_FILE)
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(summary + "\n")
         progress, every = Progress(steps), settings.save_every_minutes
         with Session(settings.output_dir, pipeline, every) as session:
             progress.check(session)
+            output_dir.keep_flags(settings.output_dir, vars(settings))
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
             with closing(Events(folder, step + 1)) as events:

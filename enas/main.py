@@ -26,7 +26,6 @@ def main(task: str, constants: dict) -> None:
 
 
 def _run(task: str, settings: Settings) -> None:
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from enas.datasets import open_data
     from enas.log import Log, flag_line
 

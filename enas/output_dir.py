@@ -1,6 +1,7 @@
 """The folder that a run writes into: whose it is, and what is kept of an earlier run.
 
 Nothing that an earlier run left is deleted or written over: a fresh run moves it aside.
+What is no folder of a run's own is left alone altogether.
 """
 
 import json
@@ -40,19 +41,23 @@ SHAPING = (
 
 
 def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
-    """Makes the folder, and keeps in it the flags as given and the versions in use.
+    """Makes the folder, and keeps in a new one the flags and the versions in use.
 
-    A folder of an earlier run is continued, or, where `reset`, moved aside to
-    `output_dir.1`, `output_dir.2` …
+    A folder of an earlier run is moved aside to `output_dir.1`, `output_dir.2` …; or,
+    unless `reset`, continued, and then its flags are as they were.
 
     Returns:
       The folder's lock, held; keep it as long as the run goes on.
 
     Raises:
       InputError: the folder holds other things, is in use, or cannot be written to.
-      UsageError: a run cannot be continued with these flags.
+      UsageError: it may not be one of a run's own, or a run cannot be continued with
+        these flags.
     """
     path = os.path.normpath(output_dir)
+    if os.path.islink(path):  # a link to the folder: what is moved aside is the folder
+        path = os.path.realpath(path)
+    _check_place(path)
     try:
         if os.path.isdir(path) and set(os.listdir(path)) - OURS:
             if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
@@ -61,19 +66,32 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
                     f"name another folder"
                 )
             lock = _lock(path)
-            if reset:
-                lock.release()
-                _move_aside(path)
-            else:
+            if not reset:
                 _check_flags(path, flags)
-                _keep_flags(path, flags)
                 return lock
+            lock.release()
+            _move_aside(path)
         os.makedirs(path, exist_ok=True)
         lock = _lock(path)
-        _keep_flags(path, flags)
+        keep_flags(path, flags)
     except OSError as error:
         raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
     return lock
+
+
+def _check_place(path: str) -> None:
+    """Refuses the places that hold other things than a run, whatever they look like."""
+    real = os.path.realpath(path)
+    repository = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    places = {
+        "the home folder": real == os.path.realpath(os.path.expanduser("~")),
+        "this program's own folder": real == repository,
+        "around this program's own folder": repository.startswith(real + os.sep),
+        "where a file system is mounted": os.path.ismount(real),
+    }
+    for place, is_there in places.items():
+        if is_there:
+            raise UsageError(f"output_dir: {path} is {place}; name a folder in it")
 
 
 def write_json(path: str, content) -> None:
@@ -84,9 +102,9 @@ def write_json(path: str, content) -> None:
     os.replace(path + ".new", path)
 
 
-def _keep_flags(path: str, flags: dict) -> None:
-    """Those in use from now on, and the versions: the same flags and seed repeat a run
-    only where what computes is alike."""
+def keep_flags(path: str, flags: dict) -> None:
+    """Keeps those in use from now on, and the versions: the same flags and seed repeat
+    a run only where what computes is alike."""
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for name in PACKAGES:
         try:
@@ -98,6 +116,13 @@ def _keep_flags(path: str, flags: dict) -> None:
 
 
 def _lock(path: str) -> FileLock:
+    with os.scandir(path) as entries:
+        links = sorted(entry.path for entry in entries if entry.is_symlink())
+    if links:
+        raise InputError(
+            f"output_dir: {links[0]} is a symbolic link, which could lead elsewhere; "
+            f"remove it"
+        )
     lock = FileLock(os.path.join(path, LOCK_FILE))
     try:
         lock.acquire(timeout=0)
@@ -112,7 +137,9 @@ def _check_flags(path: str, flags: dict) -> None:
     try:
         with open(os.path.join(path, FLAGS_FILE), encoding="utf-8") as stream:
             earlier = json.load(stream)
-    except ValueError:
+        if not isinstance(earlier, dict):
+            raise ValueError("not what was written there")
+    except (ValueError, RecursionError):
         raise InputError(f"output_dir: {FLAGS_FILE} in {path} is damaged") from None
     changed = [
         f"{name} (was {earlier.get(name)!r})"

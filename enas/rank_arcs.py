@@ -25,7 +25,6 @@ def main() -> None:
     # "±" is not in every terminal's alphabet.
     sys.stdout.reconfigure(errors="backslashreplace")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with one_line_errors("rank_arcs"):
         parser = Parser(
@@ -51,7 +50,7 @@ def read_settings(output_dir: str) -> Settings:
         raise InputError(
             f"{path}: {error.strerror}; name a search's output folder"
         ) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
     if "fixed_arc" in flags:
         raise InputError(f"{output_dir} is of a training; name a search's")

@@ -115,8 +115,8 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
     try:
         with open(path, encoding="utf-8") as stream:
             return [parse_arc(text, num_cells) for text in json.load(stream)["arcs"]]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise InputError(f"{path} is damaged: {e}") from None
 
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:

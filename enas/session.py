@@ -13,6 +13,7 @@ from enas.interruption import Interruption
 
 CHECKPOINT = "model.ckpt"
 STATE_FILE = "checkpoint"  # names the checkpoints of a folder
+KEPT = 2  # the last one, and one more in case
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
@@ -42,11 +43,14 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        # Of an op of the graph, the reason follows where and what it is.
-        lines = [line for line in error.message.splitlines() if line.strip()]
-        nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
-        reason = lines[nodes[0] + 1] if nodes else lines[0]
-        raise InputError(reason) from error
+        raise InputError(_reason(error)) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """The line that says it; of an op of the graph, it is not the first."""
+    lines = [line for line in error.message.splitlines() if line.strip()]
+    nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+    return lines[nodes[0] + 1] if nodes else lines[0]
 
 
 def checkpoints_in(output_dir: str) -> list[str]:
@@ -74,7 +78,8 @@ def checkpoints_in(output_dir: str) -> list[str]:
 
 
 def _delete_remains(output_dir: str, checkpoints: list[str]) -> None:
-    """Deletes what a kill left of checkpoints that were being written or deleted."""
+    """Deletes checkpoints that are not kept, and what a kill left of one that was being
+    written or deleted."""
     kept = tuple(os.path.basename(path) + "." for path in checkpoints)
     for name in os.listdir(output_dir):
         ours = name.startswith((f"{CHECKPOINT}-", f"{STATE_FILE}.tmp"))
@@ -92,7 +97,7 @@ def _check_fit(checkpoint: str) -> None:
     """
     try:
         shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         raise InputError(f"{checkpoint} is damaged: {error}") from error
     for variable in tf.compat.v1.global_variables():
         name, shape = variable.op.name, variable.shape.as_list()
@@ -138,15 +143,16 @@ class Session:
             )
             step = tf.compat.v1.train.get_or_create_global_step()
             self._next_name = (step, saves.assign_add(1, read_value=True))
-        # Built once the graph is whole; one checkpoint back is kept, in case.
-        self._saver = tf.compat.v1.train.Saver(max_to_keep=2, save_relative_paths=True)
-        checkpoints = checkpoints_in(output_dir)
-        self._saver.recover_last_checkpoints(checkpoints)
-        last = checkpoints[-1] if checkpoints else None
+        # Built once the graph is whole.
+        self._saver = tf.compat.v1.train.Saver(
+            max_to_keep=KEPT, save_relative_paths=True
+        )
+        self._checkpoints = checkpoints_in(output_dir)
+        last = self._checkpoints[-1] if self._checkpoints else None
         if last is not None:
             _check_fit(last)
         if save_every_minutes is not None:
-            _delete_remains(output_dir, checkpoints)
+            _delete_remains(output_dir, self._checkpoints)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),
             config=session_config(),
@@ -158,14 +164,27 @@ class Session:
         return self._session.run(fetches, feed_dict)
 
     def save(self) -> None:
-        """Writes a checkpoint of all variables, `model.ckpt-STEP-NUMBER`."""
+        """Writes a checkpoint of all variables, `model.ckpt-STEP-NUMBER`, and deletes
+        the one before the last.
+
+        Raises:
+          InputError: there is no room for it.
+        """
         step, number = self.run(self._next_name)
-        self._saver.save(
-            self._session.raw_session(),
-            os.path.join(self._output_dir, f"{CHECKPOINT}-{step}"),
-            global_step=number,
-            write_meta_graph=False,
-        )
+        kept = self._checkpoints[1 - KEPT :]
+        # The saver is told of no more than it may keep, so that it deletes nothing.
+        self._saver.set_last_checkpoints_with_time([(path, 0.0) for path in kept])
+        path = os.path.join(self._output_dir, f"{CHECKPOINT}-{step}")
+        session = self._session.raw_session()
+        try:
+            path = self._saver.save(session, path, number, write_meta_graph=False)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"cannot write a checkpoint: {_reason(error)}; the one before it, if "
+                f"any, is whole, and --reset_output_dir=False goes on from there"
+            ) from None
+        self._checkpoints = [*kept, path]
+        _delete_remains(self._output_dir, self._checkpoints)
         self._saved = time.monotonic()
 
     def pause(self) -> None:

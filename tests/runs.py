@@ -45,14 +45,16 @@ def run(script, *flags):
     return _run(os.path.join(ROOT, script), *flags)
 
 
-def run_module(module, *arguments):
-    """Runs `python -m module`; returns the finished process."""
-    return _run("-m", module, *map(str, arguments))
+def run_module(module, *arguments, before=()):
+    """Runs `python -m module`; returns the finished process.
+
+    before: a command that runs it."""
+    return _run("-m", module, *map(str, arguments), before=before)
 
 
-def _run(*command):
+def _run(*command, before=()):
     return subprocess.run(
-        [sys.executable, *command],
+        [*before, sys.executable, *command],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -8,6 +8,8 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 import time
 
 import cv2
@@ -409,3 +411,23 @@ def test_every_flag_belongs_to_a_script():
     scripts.append("enas.vis_cell")
     used = [set(importlib.import_module(script).CONSTANTS) for script in scripts]
     assert set.union(*used) == set(FLAGS)
+
+
+def test_a_log_that_cannot_be_written_ends_the_run(tmp_path):
+    """Its disk is full; nobody reads it."""
+    command = [sys.executable, os.path.join(ROOT, "search_arc_mnist.py"), *SMALL]
+    command.append(f"--output_dir={tmp_path / 'out'}")
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == (
+        "search_arc_mnist.py: cannot write the log: No space left on device; "
+        "--reset_output_dir=False goes on from the last checkpoint"
+    )

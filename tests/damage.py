@@ -1,0 +1,262 @@
+"""Damaged inputs for every reader, and what each reader may answer: success, or an
+error that says in one line what is wrong. Anything else is a defect.
+
+A reader's tries are functions of a seed; `python -m tests.endurance inputs` makes
+thousands of them, the tests some dozens.
+"""
+
+import io
+import os
+import sys
+import tarfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from enas import analyze_log, download_cifar, ranking
+from enas.arc import parse_arc
+from enas.data_utils import Data, Source, Split
+from enas.data_utils_cifar import FILES, META_FILE, CifarSource
+from enas.errors import InputError, UsageError
+from enas.flag_table import FLAGS, REFUSED
+from enas.flags import parse
+from enas.input_pipeline import InputPipeline
+from enas.log_reader import read_log
+from enas.output_dir import FLAGS_FILE, prepare
+from enas.session import Session, input_errors
+from search_arc_mnist import CONSTANTS
+from tests import cifar_files
+from tests.log_files import OLDER, SPECIFIED, search_log
+from tests.runs import ARC
+from train_arc_mnist import CONSTANTS as TRAIN_CONSTANTS
+
+SLOW = 20.0  # seconds, after which a reader counts as hung
+LONGEST = 1000  # letters of a message
+RNG = np.random.Generator
+
+
+def damaged(content: bytes, rng: RNG) -> bytes:
+    """Some bytes of a file changed, cut out, doubled, put in, or all of it replaced."""
+    data = np.frombuffer(content, np.uint8).copy()
+    start, end = np.sort(rng.integers(0, len(data) + 1, 2))
+    noise = rng.integers(0, 256, int(rng.integers(1, 64)), dtype=np.uint8)
+    kind = rng.integers(9)
+    if kind == 0:
+        for position in rng.integers(0, len(data), rng.integers(1, 20)):
+            data[position] ^= 1 << rng.integers(8)
+    elif kind == 1:
+        data[rng.integers(0, len(data))] = rng.choice([0, 1, 127, 128, 255])
+    elif kind == 2:
+        data = data[:start]
+    elif kind == 3:
+        data = np.concatenate([data[:start], data[end:]])
+    elif kind == 4:
+        data = np.concatenate([data[:end], data[start:]])
+    elif kind == 5:
+        data = np.concatenate([data[:start], noise, data[start:]])
+    elif kind == 6:
+        data[start:end] = rng.choice([0, 255])
+    elif kind == 7:
+        data[start : start + 4] = rng.choice([0, 255], len(data[start : start + 4]))
+    else:
+        data = noise
+    return data.tobytes()
+
+
+def _image(rng: RNG) -> tuple[str, bytes]:
+    """A file's ending, and a picture in that format."""
+    ending = str(rng.choice([".png", ".jpg", ".bmp"]))
+    pixels = rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    return ending, cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(content)
+
+
+def try_arc_string(rng: RNG, folder: str) -> None:
+    cells = int(rng.integers(1, 8))
+    alphabet = [*"0123456789-+. ,[]e\n\t\0", "\uff19", "é", "\udcff", "0x1", "1e9"]
+    words = list(ARC) if rng.integers(2) else list(rng.choice(alphabet, 30))
+    for _ in range(rng.integers(0, 6)):
+        position = rng.integers(0, len(words))
+        words[position : position + rng.integers(0, 3)] = rng.choice(alphabet, 1)
+    try:
+        arc = parse_arc("".join(words), cells)
+    except ValueError as error:
+        raise UsageError(error) from None
+    assert parse_arc(str(arc), cells) == arc
+
+
+def try_flags(rng: RNG, folder: str) -> None:
+    constants = CONSTANTS if rng.integers(2) else TRAIN_CONSTANTS
+    names = [*FLAGS, *REFUSED, "help", "no" + str(rng.choice(list(FLAGS))), "", "é"]
+    values = ["", "0", "-1", "1e999", "nan", "True", "nO", "9" * 30, "[", "a b"]
+    values += ["ternarize", "3", "0.5", ARC, "''", "--seed=1", "paper", "\0", "\udcff"]
+    words = []
+    for _ in range(rng.integers(0, 4)):
+        dashes, equals = rng.choice(["-", "--", "---", ""]), rng.choice(["=", " ", ""])
+        word = dashes + rng.choice(names) + equals + rng.choice(values)
+        words += word.split(" ", 1)
+    parse(["script", *words], constants)
+
+
+def try_zip(rng: RNG, folder: str) -> None:
+    stream = io.BytesIO()
+    method = int(rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for number in range(4):
+            ending, content = _image(rng)
+            around = rng.choice(["", "around/", "../", "/", "C:/"])
+            archive.writestr(f"{around}class{number % 2}/{number}{ending}", content)
+    _write(path := os.path.join(folder, "images.zip"), damaged(stream.getvalue(), rng))
+    Source(path, "train_data_dir").read(8, int(rng.choice([1, 3])))
+
+
+def try_image(rng: RNG, folder: str) -> None:
+    inner = os.path.join(folder, "images", "class")
+    os.makedirs(inner, exist_ok=True)
+    ending, content = _image(rng)
+    _write(path := os.path.join(inner, "0" + ending), damaged(content, rng))
+    try:
+        Source(os.path.dirname(inner), "train_data_dir").read(8, 1)
+    finally:
+        os.remove(path)
+
+
+def _cifar_file(name: str, rng: RNG) -> bytes:
+    if name == META_FILE:
+        return cifar_files.python2_meta()
+    rows, labels = cifar_files.random_batch(3, int(rng.integers(100)))
+    if rng.integers(2):
+        return cifar_files.python2_batch(rows, labels)
+    return cifar_files.python3_batch(rows, labels, int(rng.integers(0, 6)))
+
+
+def try_batch(rng: RNG, folder: str) -> None:
+    name = FILES[rng.integers(len(FILES))]
+    for other in FILES:
+        content = _cifar_file(other, rng)
+        content = damaged(content, rng) if other == name else content
+        _write(os.path.join(folder, other), content)
+    CifarSource(folder).read(num_valids=2)
+
+
+def try_archive(rng: RNG, folder: str) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as tar:
+        for name in FILES:
+            content = _cifar_file(name, rng)
+            member = tarfile.TarInfo(f"{download_cifar.ARCHIVE_FOLDER}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    _write(path := os.path.join(folder, "a.tar.gz"), damaged(stream.getvalue(), rng))
+    download_cifar.unpack(path, folder)
+
+
+def try_log(rng: RNG, folder: str) -> None:
+    text = [SPECIFIED, OLDER, search_log(2, int(rng.integers(50)))]
+    content = damaged("".join(rng.permutation(text)).encode(), rng)
+    _write(path := os.path.join(folder, "search.txt"), content)
+    runs = dict(enumerate(read_log(path), start=1))
+    analyze_log.report(runs, 10, len(runs) > 1)
+    if not rng.integers(20):
+        picture = os.path.join(folder, "search.png")
+        analyze_log.save_figure(runs[len(runs)], "search.txt", picture)
+
+
+def try_checkpoint(rng: RNG, folder: str) -> None:
+    """A folder with one damaged file: what continuing a run reads there."""
+    files = _run_folder()
+    name = str(rng.choice(list(files)))
+    path = os.path.join(folder, "out")
+    os.makedirs(path, exist_ok=True)
+    for other, content in files.items():
+        content = damaged(content, rng) if other == name else content
+        _write(os.path.join(path, other), content)
+    lock = prepare(path, False, CONSTANTS)
+    try:
+        ranking.read_arcs(path, CONSTANTS["child_num_cells"])
+        with (
+            tf.Graph().as_default(),
+            input_errors(),
+            Session(path, _tiny_graph(), 10.0) as session,
+        ):
+            session.save()
+    finally:
+        lock.release()
+        for other in os.listdir(path):
+            os.remove(os.path.join(path, other))
+
+
+def _tiny_graph() -> InputPipeline:
+    split = Split(np.zeros((2, 1, 1, 1), np.uint8), np.zeros(2, np.int32))
+    half = np.full(1, 0.5, np.float32)
+    tf.compat.v1.get_variable("w", [7, 5])
+    return InputPipeline(Data(split, split, split, half, half, ("a", "b")), 1)
+
+
+_FILES: dict[str, bytes] = {}
+
+
+def _run_folder() -> dict[str, bytes]:
+    """The files of a run of `_tiny_graph` that was saved twice, by name."""
+    if not _FILES:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default():
+            path = os.path.join(folder, "out")
+            prepare(path, True, CONSTANTS).release()
+            with Session(path, _tiny_graph(), 10.0) as session:
+                session.save()
+                session.save()
+            ranking.save_arcs(path, 1, [parse_arc(ARC, 5)])
+            for name in sorted(set(os.listdir(path)) - {"lock", "versions.json"}):
+                with open(os.path.join(path, name), "rb") as stream:
+                    _FILES[name] = stream.read()
+            assert FLAGS_FILE in _FILES
+    return _FILES
+
+
+TRIES: dict[str, Callable[[RNG, str], None]] = {
+    "arc strings": try_arc_string,
+    "command lines": try_flags,
+    "zips of images": try_zip,
+    "image files": try_image,
+    "CIFAR-10 batches": try_batch,
+    "CIFAR-10 archives": try_archive,
+    "logs": try_log,
+    "folders of a run": try_checkpoint,
+}
+
+
+def outcome(attempt: Callable[[RNG, str], None], seed: int, folder: str) -> str:
+    """'read' or 'refused', which are right; else what went wrong."""
+    start = time.monotonic()
+    try:
+        attempt(np.random.default_rng(seed), folder)
+        result = "read"
+    except (InputError, UsageError) as error:
+        message = str(error)
+        result = "refused" if message and len(message) < LONGEST else "no clear line"
+    except Exception as error:  # a traceback, had a program run into it
+        result = f"{type(error).__name__}: {error}"
+    return result if time.monotonic() - start < SLOW else "slow"
+
+
+def outcomes(name: str, count: int, folder: str) -> tuple[Counter, list[str]]:
+    """How many of some tries ended how; what went wrong, with its seed."""
+    counts, wrong = Counter(), []
+    for seed in range(count):
+        result = outcome(TRIES[name], seed, folder)
+        counts[result if result in ("read", "refused") else "wrong"] += 1
+        if result not in ("read", "refused"):
+            wrong.append(f"{name}, seed {seed}: {result}")
+            print(wrong[-1], file=sys.stderr)
+    return counts, wrong

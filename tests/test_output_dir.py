@@ -1,0 +1,120 @@
+"""The folder that a run writes into: which ones it may not be, and what is kept."""
+
+import json
+import os
+
+import pytest
+
+from enas import output_dir
+from enas.errors import InputError, UsageError
+from enas.output_dir import FLAGS_FILE, prepare
+from tests.runs import ROOT
+
+FLAGS = {"child_num_layers": 6}
+
+
+def contents(path):
+    return {
+        name: os.readlink(path / name)
+        if os.path.islink(path / name)
+        else (path / name).read_bytes()
+        for name in os.listdir(path)
+    }
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder that a run made."""
+    path = tmp_path / "out"
+    prepare(str(path), True, FLAGS).release()
+    return path
+
+
+def test_places_that_are_refused(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (tmp_path / "link").symlink_to(home)
+    places = {
+        home: "the home folder",
+        tmp_path / "link": "the home folder",
+        ROOT: "this program's own folder",
+        os.path.dirname(ROOT): "around this program's own folder",
+        "/": "where a file system is mounted",
+        "/proc": "where a file system is mounted",
+    }
+    for path, what in places.items():
+        with pytest.raises(UsageError, match=f"is {what}; name a folder in it"):
+            prepare(str(path), True, FLAGS)
+    assert os.listdir(home) == []
+    # Even if a run had been there.
+    (home / FLAGS_FILE).write_text("{}")
+    with pytest.raises(UsageError, match="is the home folder"):
+        prepare(str(home), True, FLAGS)
+    assert os.listdir(home) == [FLAGS_FILE]
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    for reset in (True, False):
+        with pytest.raises(InputError, match="not of an earlier run"):
+            prepare(str(tmp_path), reset, FLAGS)
+    assert contents(tmp_path) == {"mine.txt": b"mine"}
+
+
+def test_links_within_the_folder_are_not_followed(earlier, tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine")
+    (earlier / "log.txt").symlink_to(outside)
+    before = contents(earlier)
+    with pytest.raises(InputError, match=r"log\.txt is a symbolic link"):
+        prepare(str(earlier), False, FLAGS)
+    assert contents(earlier) == before
+    assert outside.read_text() == "mine"
+
+
+def test_a_link_to_the_folder_stays(earlier, tmp_path, capsys):
+    """What it leads to is moved aside, and made anew."""
+    link = tmp_path / "link"
+    link.symlink_to(earlier)
+    prepare(str(link), True, FLAGS | {"seed": 2}).release()
+    assert os.readlink(link) == str(earlier)
+    assert json.loads((earlier / FLAGS_FILE).read_text())["seed"] == 2
+    assert json.loads((tmp_path / "out.1" / FLAGS_FILE).read_text()) == FLAGS
+    assert f"--output_dir={earlier}.1" in capsys.readouterr().err
+
+
+def test_moving_aside_takes_the_first_free_name(earlier, tmp_path):
+    (tmp_path / "out.1").mkdir()
+    (tmp_path / "out.2").symlink_to(tmp_path / "nowhere")
+    prepare(str(earlier), True, FLAGS).release()
+    assert FLAGS_FILE in os.listdir(tmp_path / "out.3")
+    assert os.listdir(tmp_path / "out.1") == []
+
+
+def test_a_folder_in_use_is_refused(earlier):
+    lock = prepare(str(earlier), False, FLAGS)
+    for reset in (True, False):
+        with pytest.raises(InputError, match="another run is at work in"):
+            prepare(str(earlier), reset, FLAGS)
+    lock.release()
+
+
+def test_a_continuation_is_checked_before_anything_is_written(earlier):
+    before = contents(earlier)
+    with pytest.raises(UsageError, match=r"child_num_layers \(was 6\)"):
+        prepare(str(earlier), False, {"child_num_layers": 4})
+    prepare(str(earlier), False, FLAGS | {"seed": 3}).release()
+    assert contents(earlier) == before
+    for damaged in ("[]", "{", "[" * 100_000, ""):
+        (earlier / FLAGS_FILE).write_text(damaged)
+        with pytest.raises(InputError, match=r"flags\.json in .* is damaged"):
+            prepare(str(earlier), False, FLAGS)
+
+
+def test_json_is_replaced_whole(tmp_path):
+    path = tmp_path / "a.json"
+    output_dir.write_json(str(path), [1])
+    with pytest.raises(TypeError):
+        output_dir.write_json(str(path), [1, object()])
+    assert json.loads(path.read_text()) == [1]
