@@ -137,8 +137,7 @@ def run_epochs(
             f"({settings.child_num_layers})",
         )
         path = os.path.join(settings.output_dir, SUMMARY_FILE)
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(summary + "\n")
+        output_dir.write_text(path, summary + "\n")
         progress, every = Progress(steps), settings.save_every_minutes
         with Session(settings.output_dir, pipeline, every) as session:
             progress.check(session)

@@ -95,11 +95,22 @@ def _check_place(path: str) -> None:
 
 
 def write_json(path: str, content) -> None:
-    """Replaces a file whole, so that no half of one is ever seen."""
-    with open(path + ".new", "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-    os.replace(path + ".new", path)
+    """Writes a file as `write_text` does."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Replaces a file whole, so that no half of one is ever seen.
+
+    Raises:
+      InputError: it cannot be written.
+    """
+    try:
+        with open(path + ".new", "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(path + ".new", path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def keep_flags(path: str, flags: dict) -> None:
