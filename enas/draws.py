@@ -26,7 +26,7 @@ def uniform(shape) -> tf.Tensor:
 
 
 def feed(seed: int, activity: int, number: int) -> dict:
-    """The feed_dict that says where the run is.
+    """The feed_dict that says where the run is; empty where the graph draws nothing.
 
     Args:
       seed: of the run, at least 0 and below 2^32.
@@ -34,7 +34,7 @@ def feed(seed: int, activity: int, number: int) -> dict:
       number: of the step, the sample or the batch of that activity.
     """
     place = [seed << 24 | activity << 16, number]
-    return {_of_default_graph().place: place}
+    return {d.place: place for d in tf.compat.v1.get_collection(_DRAWS)}
 
 
 def _of_default_graph() -> _Draws:

@@ -90,6 +90,14 @@ class FixedChild(Model):
             nodes.append(tf.add(*sides))
         return nodes
 
+    def _kept_images(self, layer: int) -> int:
+        """Five of the eight that each separable convolution computes."""
+        reduces = layer in self.config.pool_layers
+        cell = self.arc.reduction if reduces else self.arc.normal
+        ops = [op for block in cell for op in (block.op_x, block.op_y)]
+        specs = [OPERATIONS[op].weights(2, 1) for op in ops]
+        return 5 * sum(bool(spec) for spec in specs)
+
     def _edge(
         self, context: Context, layer: int, x: tf.Tensor, op: int, stride: int
     ) -> tf.Tensor:

@@ -54,7 +54,7 @@ FLAGS = {
         "Folder for checkpoints, flags and log.",
         # TensorFlow would take these for patterns of names.
         Allowed(
-            "the name of a folder, without * ? [ and, but on Windows, \\",
+            "the name of a folder without * ? [ or (except on Windows) \\",
             lambda value: (
                 value and not set(value) & set("*?[" + "\\" * (os.sep == "/"))
             ),
@@ -123,7 +123,9 @@ FLAGS = {
         int, "Epochs of child training; 0 prints the model and stops.", at_least(0)
     ),
     "seed": Flag(
-        int, "Seed of all random numbers; 0 takes another one each time.", at_least(0)
+        int,
+        "Seed of all random numbers; 0 draws one, or goes on with a run's own.",
+        at_least(0),
     ),
     "log_every": Flag(int, "Log each so-many-th step.", at_least(1)),
     "eval_every_epochs": Flag(

@@ -92,11 +92,17 @@ class InputPipeline:
         self._handles = session.run(self._string_handles)
 
     def seek(self, session: tf.compat.v1.Session, stream: str, number: int) -> None:
-        """Makes a stream's batch of this number the one that is read next, if the one
-        before it was not the last that was sought."""
+        """Makes a stream's batch of this number the one that the next session run that
+        is fed the stream reads. The stream starts anew unless it stands there already,
+        as after the batch before it was sought and read."""
+        split, goes_on = STREAMS[stream]
+        if not goes_on:
+            number %= self.eval_batches(split)
         if self._next[stream] != number:
             self._read_from(session, stream, number)
         self._next[stream] = number + 1
+        if not goes_on:
+            self._next[stream] %= self.eval_batches(split)
 
     def _read_from(self, session: tf.compat.v1.Session, stream: str, number: int):
         split, _ = STREAMS[stream]
@@ -123,7 +129,7 @@ class InputPipeline:
         """A stream's batches, from the one numbered `_start` on."""
         count = arrays[1].shape[0]
         # Streams do not share their random numbers.
-        seed = self._seed * len(STREAMS) + list(STREAMS).index(stream)
+        seed = self._seed * len(STREAMS) + stream_number(stream)
         positions = self._shuffled(count, seed) if shuffled else self._once(count)
         batches = positions.map(lambda numbers: self._images_of(numbers, arrays))
         if stream == "train" and self._augmentation is not None:
@@ -165,6 +171,11 @@ class InputPipeline:
         images, labels = (tf.gather(array, positions) for array in arrays)
         images = tf.cast(images, tf.float32) / 255.0
         return (images - self._data.mean) / self._data.std, labels
+
+
+def stream_number(stream: str) -> int:
+    """From 0 on."""
+    return list(STREAMS).index(stream)
 
 
 def _permutation(count: int, seed) -> tf.Tensor:

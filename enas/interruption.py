@@ -40,10 +40,9 @@ class Interruption:
         return self._came is not None
 
     def leave(self) -> None:
-        """Leaves the run.
+        """Leaves the run, once a signal came.
 
         Raises:
-          Interrupted: a signal came.
+          Interrupted: always.
         """
-        if self._came is not None:
-            raise Interrupted(self._came)
+        raise Interrupted(self._came)

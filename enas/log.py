@@ -36,8 +36,9 @@ class Log:
         InputError: there is no room for it, or nobody reads it any more.
         """
         try:
-            tqdm.write(text, file=sys.stdout)  # steps around a bar on the terminal
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as where it was closed
+                tqdm.write(text, file=sys.stdout)  # steps around a bar on the terminal
+                sys.stdout.flush()
         except OSError as error:
             _give_up_stdout()
             raise _cannot_write("the log", error) from None
@@ -68,7 +69,7 @@ def _give_up_stdout() -> None:
 def _cannot_write(place: str, error: OSError) -> InputError:
     return InputError(
         f"cannot write {place}: {error.strerror}; --reset_output_dir=False goes on "
-        f"from the last checkpoint"
+        f"from the last checkpoint, if there is one"
     )
 
 

@@ -2,7 +2,6 @@
 
 import math
 import os
-import secrets
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +14,7 @@ from enas import configs, draws, memory, output_dir
 from enas.data_utils import Data
 from enas.events import Events
 from enas.flags import Settings
-from enas.input_pipeline import STREAMS, InputPipeline
+from enas.input_pipeline import InputPipeline, stream_number
 from enas.log import Log, child_line, eval_lines, layer_line
 from enas.models import Model, Outputs
 from enas.progress import Progress
@@ -28,10 +27,7 @@ EVENTS_FOLDER = "events"
 
 
 class Run(NamedTuple):
-    """A session at work.
-
-    seed: of all that it draws; with it, that is a function of where the run is.
-    """
+    """A session at work."""
 
     session: Session
     pipeline: InputPipeline
@@ -40,7 +36,6 @@ class Run(NamedTuple):
     progress: Progress
     settings: Settings
     steps_per_epoch: int
-    seed: int
 
     def feed(self, stream: str, number: int, batch: int | None = None) -> dict:
         """The feed_dict of a session run.
@@ -51,8 +46,8 @@ class Run(NamedTuple):
           batch: number of the stream's batch, if that is another.
         """
         self.pipeline.seek(self.session, stream, number if batch is None else batch)
-        activity = list(STREAMS).index(stream)
-        return self.pipeline.feed(stream) | draws.feed(self.seed, activity, number)
+        place = draws.feed(self.settings.seed, stream_number(stream), number)
+        return self.pipeline.feed(stream) | place
 
 
 class ChildOps(NamedTuple):
@@ -109,6 +104,8 @@ def run_epochs(
 ) -> None:
     """Trains a child for num_epochs, from the output folder's checkpoint if any.
 
+    All that is drawn at random is a function of the seed and of where the run is.
+
     Args:
       build: (settings, pipeline, number of classes, steps an epoch) to the model and
         its ops, which have a ChildOps as `child`; builds in the default graph.
@@ -117,7 +114,7 @@ def run_epochs(
       at_end: is called with the Run and the ops after the last epoch.
     """
     with tf.Graph().as_default():
-        seed = settings.seed or secrets.randbits(31)
+        seed = settings.seed
         tf.compat.v1.set_random_seed(seed)
         pipeline = InputPipeline(
             data, settings.batch_size, seed, configs.batch_augmentation(settings)
@@ -136,18 +133,16 @@ def run_epochs(
             f"({settings.child_out_filters}) or child_num_layers "
             f"({settings.child_num_layers})",
         )
-        path = os.path.join(settings.output_dir, SUMMARY_FILE)
-        output_dir.write_text(path, summary + "\n")
         progress, every = Progress(steps), settings.save_every_minutes
         with Session(settings.output_dir, pipeline, every) as session:
             progress.check(session)
             output_dir.keep_flags(settings.output_dir, vars(settings))
+            path = os.path.join(settings.output_dir, SUMMARY_FILE)
+            output_dir.write_text(path, summary + "\n")
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
             with closing(Events(folder, step + 1)) as events:
-                run = Run(
-                    session, pipeline, log, events, progress, settings, steps, seed
-                )
+                run = Run(session, pipeline, log, events, progress, settings, steps)
                 for epoch in range(epochs, settings.num_epochs):
                     step = _train_epoch(run, ops.child, epoch)
                     after_epoch(run, ops, epoch + 1, step)

@@ -3,11 +3,12 @@ run."""
 
 import logging
 import os
+import secrets
 import sys
 
 from enas import output_dir
 from enas.command import one_line_errors
-from enas.flags import Settings, help_text, parse
+from enas.flags import LARGEST, Settings, help_text, parse
 
 
 def main(task: str, constants: dict) -> None:
@@ -29,6 +30,7 @@ def _run(task: str, settings: Settings) -> None:
     from enas.datasets import open_data
     from enas.log import Log, flag_line
 
+    settings.seed = settings.seed or _draw_seed(settings)
     read_data = open_data(settings)
     flags = vars(settings)
     lock, log_path = None, None
@@ -55,3 +57,12 @@ def _run(task: str, settings: Settings) -> None:
         log.close()
         if lock is not None:
             lock.release()
+
+
+def _draw_seed(settings: Settings) -> int:
+    """That of the run that is continued, or one which the log and the folder's flags
+    will tell, so that any run can be repeated."""
+    earlier = None
+    if settings.num_epochs and not settings.reset_output_dir:
+        earlier = output_dir.earlier_seed(settings.output_dir)
+    return earlier or 1 + secrets.randbelow(LARGEST)

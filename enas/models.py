@@ -141,19 +141,20 @@ class Model:
         )
 
     def least_memory(self, batch_size: int) -> int:
-        """Bytes that a training step of the built child needs at the least, roughly.
-
-        Two thirds of what was measured of common strings over sizes and schemes: for
-        each block some ten images of its layer are kept for the gradient, and a few
-        for each layer and the stem; an optimizer keeps two numbers beside each
-        weight."""
+        """Bytes that a training step of the built child needs at the least, roughly:
+        what is kept for the gradient, and two numbers beside each weight."""
         config = self.config
-        pixels = 6 * 3 * config.out_filters * config.img_size**2  # of the stem
-        for _, size, _ in self.layer_shapes:
+        numbers = 4 * 3 * config.out_filters * config.img_size**2  # of the stem
+        for layer, size, _ in self.layer_shapes:
             filters = config.out_filters * config.img_size // size
-            pixels += (10 * config.num_cells + 5) * size**2 * filters
-        weights = 3 * sum(self.count_params())
-        return 4 * (batch_size * pixels * 2 // 3 + weights)
+            numbers += (3 + self._kept_images(layer)) * size**2 * filters
+        return 4 * (batch_size * numbers + 3 * sum(self.count_params()))
+
+    def _kept_images(self, layer: int) -> int:
+        """How many [H, W, F] of each image a layer's blocks keep for the gradient, at
+        the least: two thirds of what was measured of commonly sampled strings."""
+        del layer
+        return 6 * self.config.num_cells
 
     def count_params(self) -> tuple[int, int]:
         """(weights of the model, weights of the aux head)."""

@@ -18,10 +18,8 @@ FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
 VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
 LOCK_FILE = "lock"  # held while a run works in the folder
-# What may stand in a folder before its flags do.
-OURS = {LOCK_FILE, FLAGS_FILE + ".new"}
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
-# Flags that shape the graph: a checkpoint fits only a run that has them alike.
+# Flags that shape the network: a checkpoint fits only a run that has them alike.
 SHAPING = (
     "fixed_arc",
     "channel",
@@ -36,6 +34,7 @@ SHAPING = (
     "child_out_filters",
     "child_pool_layers",
     "child_use_aux_heads",
+    "child_shortcut",
     "controller_training",
 )
 
@@ -54,12 +53,10 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
       UsageError: it may not be one of a run's own, or a run cannot be continued with
         these flags.
     """
-    path = os.path.normpath(output_dir)
-    if os.path.islink(path):  # a link to the folder: what is moved aside is the folder
-        path = os.path.realpath(path)
+    path = _plain(output_dir)
     _check_place(path)
     try:
-        if os.path.isdir(path) and set(os.listdir(path)) - OURS:
+        if os.path.isdir(path) and not _is_new(path):
             if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
                 raise InputError(
                     f"output_dir: {path} holds files that are not of an earlier run; "
@@ -69,14 +66,27 @@ def prepare(output_dir: str, reset: bool, flags: dict) -> FileLock:
             if not reset:
                 _check_flags(path, flags)
                 return lock
-            lock.release()
-            _move_aside(path)
+            _move_aside(path, lock)
         os.makedirs(path, exist_ok=True)
         lock = _lock(path)
         keep_flags(path, flags)
     except OSError as error:
         raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
     return lock
+
+
+def _plain(output_dir: str) -> str:
+    """The folder's path, and not that of a link to it, which would be moved aside in
+    its place."""
+    path, real = os.path.normpath(output_dir), os.path.realpath(output_dir)
+    return real if os.path.islink(path) or os.path.realpath(path) != real else path
+
+
+def _is_new(path: str) -> bool:
+    """Whether nothing stands in a folder but what precedes its flags."""
+    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(path)}
+    sizes.pop(FLAGS_FILE + ".new", None)
+    return not sizes or sizes == {LOCK_FILE: 0}
 
 
 def _check_place(path: str) -> None:
@@ -86,7 +96,9 @@ def _check_place(path: str) -> None:
     places = {
         "the home folder": real == os.path.realpath(os.path.expanduser("~")),
         "this program's own folder": real == repository,
-        "around this program's own folder": repository.startswith(real + os.sep),
+        "around this program's own folder": repository.startswith(
+            os.path.join(real, "")
+        ),
         "where a file system is mounted": os.path.ismount(real),
     }
     for place, is_there in places.items():
@@ -141,21 +153,42 @@ def _lock(path: str) -> FileLock:
         raise InputError(
             f"output_dir: another run is at work in {path}; name another folder"
         ) from None
+    except NotImplementedError as error:
+        raise InputError(
+            f"output_dir: {path} cannot be locked: {error}; name a folder of another "
+            f"file system"
+        ) from None
     return lock
 
 
-def _check_flags(path: str, flags: dict) -> None:
+def earlier_seed(output_dir: str) -> int | None:
+    """The seed of the run that a folder holds, if it holds one."""
+    path = _plain(output_dir)
+    if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
+        return None
+    seed = _earlier_flags(path).get("seed")
+    return seed if type(seed) is int and seed > 0 else None
+
+
+def _earlier_flags(path: str) -> dict:
     try:
         with open(os.path.join(path, FLAGS_FILE), encoding="utf-8") as stream:
             earlier = json.load(stream)
         if not isinstance(earlier, dict):
             raise ValueError("not what was written there")
+    except OSError as error:
+        raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise InputError(f"output_dir: {FLAGS_FILE} in {path} is damaged") from None
+    return earlier
+
+
+def _check_flags(path: str, flags: dict) -> None:
+    earlier = _earlier_flags(path)
     changed = [
-        f"{name} (was {earlier.get(name)!r})"
+        f"{name} (was {earlier[name]!r})"
         for name in SHAPING
-        if earlier.get(name) != flags.get(name)
+        if name in earlier and earlier[name] != flags.get(name)
     ]
     if changed:
         raise UsageError(
@@ -163,11 +196,14 @@ def _check_flags(path: str, flags: dict) -> None:
         )
 
 
-def _move_aside(path: str) -> None:
+def _move_aside(path: str, lock: FileLock) -> None:
     number = 1
     while os.path.lexists(f"{path}.{number}"):
         number += 1
+    if os.name == "nt":  # where a folder with an open file cannot be renamed
+        lock.release()
     os.rename(path, f"{path}.{number}")
+    lock.release()
     moved = f"{path}.{number}"
     print(
         f"moved the earlier run in {path} to {moved}; "

@@ -72,20 +72,20 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:
         raise UsageError(error) from None
-    if not os.path.exists(os.path.join(output_dir, "checkpoint")):
-        raise InputError(f"{output_dir} has no checkpoint yet")
     from enas.datasets import open_data
 
     data = open_data(settings)()
     import tensorflow as tf
 
-    from enas import ranking, search
+    from enas import checkpoints, ranking, search
     from enas.events import Events
     from enas.input_pipeline import InputPipeline
     from enas.log import Log
     from enas.loop import Run
     from enas.session import Session, input_errors
 
+    if not checkpoints.found_in(output_dir):
+        raise InputError(f"{output_dir} has no checkpoint yet")
     arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
     if not arcs:
         raise InputError(f"{output_dir} has no strings of a round yet; name some")
@@ -96,7 +96,7 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         )
         with Session(output_dir, pipeline) as session:
             log, events, progress = Log(None), Events(None), None
-            run = Run(session, pipeline, log, events, progress, settings, 1, 0)
+            run = Run(session, pipeline, log, events, progress, settings, 1)
             source = GIVEN if texts else search.source_of(settings)
             ranked = ranking.rank(run, sample, outputs, arcs, source)
     print(ranking.table(ranked))

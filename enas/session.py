@@ -1,4 +1,4 @@
-"""The one session of a run: how it is configured, and its checkpoints."""
+"""The one session of a run: how it is configured, and when it is saved."""
 
 import os
 import time
@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
+from enas import checkpoints
 from enas.errors import InputError
 from enas.input_pipeline import InputPipeline
 from enas.interruption import Interruption
 
-CHECKPOINT = "model.ckpt"
-STATE_FILE = "checkpoint"  # names the checkpoints of a folder
 KEPT = 2  # the last one, and one more in case
 
 
@@ -53,63 +52,6 @@ def _reason(error: tf.errors.OpError) -> str:
     return lines[nodes[0] + 1] if nodes else lines[0]
 
 
-def checkpoints_in(output_dir: str) -> list[str]:
-    """The checkpoints of a folder, oldest first, wherever it was as they were written.
-
-    Raises:
-      InputError: the file that names them is damaged, or the last one is not there.
-    """
-    state_path = os.path.join(output_dir, STATE_FILE)
-    if not os.path.exists(state_path):
-        return []
-    try:
-        state = tf.train.get_checkpoint_state(output_dir)
-    except ValueError:  # it names none, or is no text
-        state = None
-    if state is None:
-        raise InputError(f"{state_path} is damaged")
-    names = [*state.all_model_checkpoint_paths, state.model_checkpoint_path]
-    paths = [os.path.join(output_dir, os.path.basename(name)) for name in names]
-    *earlier, last = paths
-    if not os.path.exists(last + ".index"):
-        raise InputError(f"{state_path} names {last}, which is not there")
-    found = [p for p in earlier if p != last and os.path.exists(p + ".index")]
-    return [*found, last]
-
-
-def _delete_remains(output_dir: str, checkpoints: list[str]) -> None:
-    """Deletes checkpoints that are not kept, and what a kill left of one that was being
-    written or deleted."""
-    kept = tuple(os.path.basename(path) + "." for path in checkpoints)
-    for name in os.listdir(output_dir):
-        ours = name.startswith((f"{CHECKPOINT}-", f"{STATE_FILE}.tmp"))
-        path = os.path.join(output_dir, name)
-        whole = name.startswith(kept) and "tempstate" not in name
-        if ours and not whole and os.path.isfile(path) and not os.path.islink(path):
-            os.remove(path)
-
-
-def _check_fit(checkpoint: str) -> None:
-    """TensorFlow itself would restore a variable of another shape without a word.
-
-    Raises:
-      InputError: the checkpoint is not of the graph's variables, or is damaged.
-    """
-    try:
-        shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
-        raise InputError(f"{checkpoint} is damaged: {error}") from error
-    for variable in tf.compat.v1.global_variables():
-        name, shape = variable.op.name, variable.shape.as_list()
-        if shapes.get(name) != shape:
-            has = (
-                f"a {name} of shape {shapes[name]}" if name in shapes else f"no {name}"
-            )
-            raise InputError(
-                f"{checkpoint} is of another network: it has {has}, not of {shape}"
-            )
-
-
 class Session:
     """A monitored session that starts from the output folder's last checkpoint, if any.
 
@@ -122,8 +64,7 @@ class Session:
         trained, and nothing saved.
 
     Raises:
-      InputError: the folder's last checkpoint cannot be found, is damaged, or is of
-        another network.
+      InputError: the folder's checkpoints are damaged, or of another network.
     """
 
     def __init__(
@@ -147,12 +88,13 @@ class Session:
         self._saver = tf.compat.v1.train.Saver(
             max_to_keep=KEPT, save_relative_paths=True
         )
-        self._checkpoints = checkpoints_in(output_dir)
-        last = self._checkpoints[-1] if self._checkpoints else None
-        if last is not None:
-            _check_fit(last)
+        self._checkpoints = checkpoints.found_in(output_dir)
+        last = checkpoints.choose(self._checkpoints)
         if save_every_minutes is not None:
-            _delete_remains(output_dir, self._checkpoints)
+            while self._checkpoints and self._checkpoints[-1] != last:
+                checkpoints.set_aside(self._checkpoints.pop())
+            checkpoints.delete_others(output_dir, self._checkpoints)
+            self._folder = os.stat(output_dir)
         self._session = tf.compat.v1.train.SingularMonitoredSession(
             scaffold=tf.compat.v1.train.Scaffold(saver=self._saver),
             config=session_config(),
@@ -164,28 +106,42 @@ class Session:
         return self._session.run(fetches, feed_dict)
 
     def save(self) -> None:
-        """Writes a checkpoint of all variables, `model.ckpt-STEP-NUMBER`, and deletes
-        the one before the last.
+        """Writes a checkpoint of all variables, and deletes all but the last ones.
 
         Raises:
-          InputError: there is no room for it.
+          InputError: there is no room for it, or the folder is another one by now.
         """
+        self._check_folder()
         step, number = self.run(self._next_name)
         kept = self._checkpoints[1 - KEPT :]
         # The saver is told of no more than it may keep, so that it deletes nothing.
         self._saver.set_last_checkpoints_with_time([(path, 0.0) for path in kept])
-        path = os.path.join(self._output_dir, f"{CHECKPOINT}-{step}")
+        path = os.path.join(self._output_dir, checkpoints.name_of(step))
         session = self._session.raw_session()
         try:
             path = self._saver.save(session, path, number, write_meta_graph=False)
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, ValueError) as error:  # no room; no folder
+            reason = _reason(error) if isinstance(error, tf.errors.OpError) else error
             raise InputError(
-                f"cannot write a checkpoint: {_reason(error)}; the one before it, if "
-                f"any, is whole, and --reset_output_dir=False goes on from there"
+                f"cannot write a checkpoint: {reason}; the one before it, if any, is "
+                f"whole, and --reset_output_dir=False goes on from there"
             ) from None
         self._checkpoints = [*kept, path]
-        _delete_remains(self._output_dir, self._checkpoints)
+        checkpoints.delete_others(self._output_dir, self._checkpoints)
         self._saved = time.monotonic()
+
+    def _check_folder(self) -> None:
+        """Whether the folder is the one that this run has locked: if that was moved,
+        another run may be at work in its place."""
+        try:
+            is_there = os.path.samestat(os.stat(self._output_dir), self._folder)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise InputError(
+                f"{self._output_dir} was moved or removed while the run was at work; "
+                f"go on from where it is now, with --reset_output_dir=False"
+            )
 
     def pause(self) -> None:
         """Where a run is whole, so that it can be saved, and left: saves if the last
@@ -196,10 +152,11 @@ class Session:
         """
         if self._save_every is None:
             return
-        old = time.monotonic() - self._saved >= 60.0 * self._save_every
-        if old or self._interruption.came():
+        leaves = self._interruption.came()
+        if leaves or time.monotonic() - self._saved >= 60.0 * self._save_every:
             self.save()
-        self._interruption.leave()
+        if leaves:
+            self._interruption.leave()
 
     def __enter__(self) -> "Session":
         self._session.__enter__()

@@ -13,11 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from functools import partial
 
-import numpy as np
-
-from tests.kills import start, variables
+from enas.checkpoints import found_in
+from tests.kills import CONTINUED, FLAGS, SCRIPT
+from tests.runs import difference, variables, watch
 
 ROOMY = 2**24  # bytes; a checkpoint of the small search has a hundred thousand
 # Room for nothing, for flags, for a log, for a part of a checkpoint, for some of them.
@@ -35,43 +35,25 @@ def _remount(folder: str, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
 
 
-def _watch(
-    path: str, moment: str | None, then: Callable, *flags: str
-) -> tuple[int, str, bool]:
-    """Runs a search to its end, and does something at a line that starts so.
-
-    Returns its status, its last line on stderr, and whether that held a traceback."""
-    process = start(path, *flags, stderr=subprocess.PIPE)
-    for line in process.stdout:
-        if moment is not None and line.startswith(moment):
-            then()
-            break
-    _, stderr = process.communicate()
-    lines = stderr.splitlines()
-    return process.returncode, lines[-1] if lines else "", "Traceback" in stderr
-
-
-def _check(what: str, result: tuple, path: str) -> list[str]:
+def _check(what: str, status: int, stderr: list[str], path: str) -> list[str]:
     """What is wrong with the end of a run that had no room."""
-    status, line, traceback = result
-    right = re.match(r"search_arc_mnist\.py: .*(space|[Rr]ead-only|quota)", line)
-    if status != 1 or traceback or not right:
-        return [f"{what}: status {status}, {line!r}"]
-    if os.path.exists(os.path.join(path, "checkpoint")):
+    right = re.match(r"search_arc_mnist\.py: .*(space|[Rr]ead-only)", stderr[-1])
+    if status != 1 or not right or any("Traceback" in line for line in stderr):
+        return [f"{what}: status {status}, {stderr[-1]!r}"]
+    if found_in(path):
         variables(path)  # raises if it is not whole
     return []
 
 
 def _goes_on(what: str, path: str, expected: dict) -> list[str]:
-    status, line, _ = _watch(path, None, lambda: None, "--reset_output_dir=False")
+    status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={path}", CONTINUED)
     if status != 0:
-        return [f"{what}, continued: status {status}, {line!r}"]
-    found = variables(path)
-    differ = [n for n in expected if not np.array_equal(found.get(n), expected[n])]
-    return [f"{what}, continued: {differ[0]} differs"] if differ else []
+        return [f"{what}, continued: status {status}, {stderr[-1]!r}"]
+    result = difference(variables(path), expected)
+    return [f"{what}, continued: {result}"] if result else []
 
 
-def _fill(folder: str) -> None:
+def _fill(folder: str, process: subprocess.Popen) -> None:
     """Leaves no room for another byte."""
     with open(os.path.join(folder, "filler"), "wb", buffering=0) as stream:
         for size in (2**16, 1):
@@ -86,50 +68,45 @@ def run(folder: str, quick: bool) -> tuple[int, list[str]]:
     """(how many runs there were that failed, what was wrong); quick: one of them."""
     path = os.path.join(folder, "out")
     _mount(folder, f"size={ROOMY}")
-    status, line, _ = _watch(os.path.join(folder, "whole"), None, lambda: None)
-    assert status == 0, line
-    expected = variables(os.path.join(folder, "whole"))
+    whole = os.path.join(folder, "whole")
+    status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={whole}")
+    assert status == 0, stderr[-1]
+    expected = variables(whole)
     count, wrong = 0, []
 
-    def attempt(what, moment: str | None, spoil: Callable, mend: Callable, *flags):
+    def attempt(what, mend, *flags, at=None, spoil=None):
         nonlocal count
         count += 1
-        result = _watch(path, moment, spoil, *flags)
+        status, _, stderr = watch(
+            SCRIPT, *FLAGS, f"--output_dir={path}", *flags, at=at, then=spoil
+        )
         mend()
-        if result[0] == 0:
+        if status == 0:
             wrong.append(f"{what}: it did not fail")
-            return
-        wrong.extend(_check(what, result, path) or _goes_on(what, path, expected))
-        print(f"{what}: {result[1]}", file=sys.stderr)
+        else:
+            bad = _check(what, status, stderr, path)
+            wrong.extend(bad or _goes_on(what, path, expected))
+            print(f"{what}: {stderr[-1]}", file=sys.stderr)
         subprocess.run(["rm", "-rf", path], check=True)
 
     def unfill():
         os.remove(os.path.join(folder, "filler"))
 
     for moment in MOMENTS[:1] if quick else MOMENTS:
-        attempt(f"full at {moment!r}", moment, lambda: _fill(folder), unfill)
+        spoil = partial(_fill, folder)
+        attempt(f"full at {moment!r}", unfill, at=moment, spoil=spoil)
     if quick:
         return count, wrong
     for what in ("a new run", "a run to be continued"):
         if what != "a new run":
-            shutil.copytree(os.path.join(folder, "whole"), path)
+            shutil.copytree(whole, path)
         _remount(folder, "ro")
-        attempt(
-            f"read-only, {what}",
-            None,
-            lambda: None,
-            lambda: _remount(folder, "rw"),
-            *() if what == "a new run" else ("--reset_output_dir=False",),
-        )
+        flags = () if what == "a new run" else (CONTINUED,)
+        attempt(f"read-only, {what}", partial(_remount, folder, "rw"), *flags)
     subprocess.run(["umount", folder], check=True)
     for size in SIZES:
         _mount(folder, f"size={size}k")
-        attempt(
-            f"{size} KiB",
-            None,
-            lambda: None,
-            lambda: _remount(folder, f"size={ROOMY}"),
-        )
+        attempt(f"{size} KiB", partial(_remount, folder, f"size={ROOMY}"))
         subprocess.run(["umount", folder], check=True)
     return count, wrong
 

@@ -8,85 +8,63 @@ last checkpoint must hold what that of an undisturbed run holds, bit by bit.
 
 import os
 import random
-import re
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
+from threading import Timer
 
-import numpy as np
-import tensorflow as tf
+from tests.runs import SAVED_OFTEN, difference, variables, watch
 
-from tests.runs import ROOT, SMALL
-
-FLAGS = (
-    *SMALL,
-    "--child_use_aux_heads=False",
-    "--log_every=1",
-    "--num_epochs=3",
-    "--controller_train_steps=10",
-    "--controller_num_aggregate=2",
-    "--child_keep_prob=0.9",
-    "--crop_padding=1",
-    "--seed=7",
-    "--save_every_minutes=1e-9",
-)
-COUNTERS = ("global_step", "controller_training/updates", "progress/epochs")
-
-
-def start(
-    folder: str, *flags: str, stderr: int = subprocess.DEVNULL
-) -> subprocess.Popen:
-    """The small search, under way, with its log in a pipe."""
-    command = [sys.executable, os.path.join(ROOT, "search_arc_mnist.py"), *FLAGS]
-    command += [f"--output_dir={folder}", *flags]
-    return subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=stderr
-    )
-
-
-def variables(folder: str) -> dict[str, np.ndarray]:
-    """All that the last checkpoint holds but how many there were."""
-    reader = tf.train.load_checkpoint(folder)
-    names = set(reader.get_variable_to_shape_map()) - {"saves"}
-    return {name: reader.get_tensor(name) for name in names}
+SCRIPT = "search_arc_mnist.py"
+FLAGS = (*SAVED_OFTEN, "--num_epochs=3", "--controller_train_steps=10")
+CONTINUED = "--reset_output_dir=False"
+# The first line of what a run does, after those of flags and network.
+AT_WORK = r"epoch|ctrl_step|Epoch|Here"
+DOING = {
+    "epoch =": "child steps",
+    "ctrl_step": "a controller's round",
+    "Epoch": "a controller's round",
+    "Here": "sampling strings",
+    "[": "sampling strings",
+    "val_acc": "sampling strings",
+    "---": "sampling strings",
+    "Eval": "evaluation",
+    "Valid": "evaluation",
+    "Test": "evaluation",
+    "valid_acc": "evaluation",
+    "test_acc": "evaluation",
+}
 
 
 def _doing(lines: list[str], folder: str) -> str:
     """What a run was at, from what it left."""
     if any("tempstate" in name for name in os.listdir(folder)):
         return "writing a checkpoint"
-    last = next((x for x in reversed(lines) if not x.startswith(("[", "---"))), "")
-    if last.startswith(("epoch", "Model", "Aux", "Layer")) or "..." in last:
-        return "child steps"
-    if last.startswith(("ctrl_step", "Epoch")) and "Eval" not in last:
-        return "a controller's round"
-    if last.startswith(("Here", "val_acc")):
-        return "sampling strings"
-    return "evaluation"
+    if lines[-1].endswith("Eval"):
+        return "evaluation"
+    return next(doing for start, doing in DOING.items() if lines[-1].startswith(start))
 
 
-def _kill(folder: str, after: float, flags: tuple) -> tuple[str | None, list[str]]:
-    """Runs until the first line of its epochs, and then for so many seconds.
+def _kill(folder: str, after: float, *flags: str) -> str | None:
+    """Kills a run, so many seconds after it has begun to work.
 
-    Returns what it was doing, None where it was done before; and its log's steps."""
-    process = start(folder, *flags)
-    lines = []
-    for line in process.stdout:
-        lines.append(line.rstrip("\n"))
-        if not re.match(r"\w+\.{3}|Layer|Model|Aux", line):
-            break
-    try:
-        rest, _ = process.communicate(timeout=after)
-        if process.returncode == 0:
-            return None, lines + rest.splitlines()
-        raise AssertionError(f"a continued run ended with {process.returncode}")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        rest, _ = process.communicate()
-        lines += rest.splitlines()
-        return _doing(lines, folder), lines
+    Returns what it was doing; None where it was done before."""
+
+    def kill_later(process):
+        timer = Timer(after, process.kill)
+        timer.daemon = True
+        timer.start()
+
+    output = f"--output_dir={folder}"
+    status, lines, stderr = watch(
+        SCRIPT, *FLAGS, output, *flags, at=AT_WORK, then=kill_later
+    )
+    if status == 0:
+        return None
+    if status != -9:
+        raise AssertionError(f"status {status}: {stderr[-1:]}")
+    return _doing(lines, folder)
 
 
 def survive(kills: int, folder: str, seed: int = 1) -> tuple[Counter, list[str]]:
@@ -96,35 +74,29 @@ def survive(kills: int, folder: str, seed: int = 1) -> tuple[Counter, list[str]]
       How often a run was killed at what; what went wrong.
     """
     rng = random.Random(seed)
-    whole = os.path.join(folder, "whole")
-    begun = time.monotonic()
-    process = start(whole)
-    for line in process.stdout:
-        if line.startswith("epoch"):
-            begun = time.monotonic()
-            break
-    process.communicate()
-    assert process.returncode == 0
-    seconds, expected = time.monotonic() - begun, variables(whole)
-    counts, wrong, done = Counter(), [], 0
-    while done < kills:
-        path, flags, of_run = os.path.join(folder, "killed"), (), 0
-        while True:
-            # Some kills a run, so that all parts of it are met.
-            after = rng.uniform(0.0, seconds / 4)
-            doing, lines = _kill(path, after, flags)
-            if doing is None:
-                break
-            done, of_run = done + 1, of_run + 1
+    whole, path = os.path.join(folder, "whole"), os.path.join(folder, "killed")
+    begun = []
+    status, _, stderr = watch(
+        SCRIPT,
+        *FLAGS,
+        f"--output_dir={whole}",
+        at=AT_WORK,
+        then=lambda process: begun.append(time.monotonic()),
+    )
+    assert status == 0, stderr[-1:]
+    seconds, expected = time.monotonic() - begun[0], variables(whole)
+    counts, wrong = Counter(), []
+    while counts.total() < kills:
+        flags, of_run = (), 0
+        # Some kills a run, so that all parts of it are met.
+        while doing := _kill(path, rng.uniform(0.0, seconds / 4), *flags):
             counts[doing] += 1
-            print(f"kill {done}: {doing}, {lines[-1][:30]}", file=sys.stderr)
-            flags = ("--reset_output_dir=False",)
-        found = variables(path)
-        for name, value in expected.items():
-            if not np.array_equal(found[name], value):
-                wrong.append(f"after {of_run} kills, {name} differs")
-        if found.keys() != expected.keys():
-            wrong.append(f"after {of_run} kills, other variables")
-        print(f"done after {of_run} kills: {wrong or 'as expected'}", file=sys.stderr)
+            of_run += 1
+            flags = (CONTINUED,)
+            print(f"kill {counts.total()}: {doing}", file=sys.stderr)
+        result = difference(variables(path), expected)
+        if result is not None:
+            wrong.append(f"after {of_run} kills: {result}")
+        print(f"done after {of_run} kills: {result or 'as expected'}", file=sys.stderr)
         shutil.rmtree(path)
     return counts, wrong

@@ -14,11 +14,15 @@ import tempfile
 
 import psutil
 
-from tests.kills import start
+from tests.runs import ROOT, SMALL
 
 EPOCHS = 20
+SCRIPT = "search_arc_mnist.py"
 FLAGS = (
     "--train_limit=2000",  # 100 steps an epoch
+    "--log_every=1",
+    "--controller_train_steps=10",
+    "--controller_num_aggregate=2",
     f"--num_epochs={EPOCHS}",
     "--save_every_minutes=0.1",
 )
@@ -26,7 +30,13 @@ FLAGS = (
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        process = start(f"{folder}/out", *FLAGS, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, SCRIPT, *SMALL, *FLAGS, f"--output_dir={folder}/out"],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         watched = psutil.Process(process.pid)
         held, steps, rounds = [[]], 0, 0
         for line in process.stdout:

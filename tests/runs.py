@@ -2,8 +2,15 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+from functools import partial
+
+import numpy as np
+
+from enas.checkpoints import found_in
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"
@@ -17,6 +24,18 @@ SMALL = (
     "--eval_limit=110",
     "--batch_size=20",
     "--log_every=5",
+)
+# A small search that is saved as often as it can be, and draws all that there is.
+SAVED_OFTEN = (
+    *SMALL,
+    "--child_use_aux_heads=False",
+    "--log_every=1",
+    "--controller_num_aggregate=2",
+    "--child_keep_prob=0.9",
+    "--crop_padding=1",
+    "--n_aug_img=2",
+    "--seed=7",
+    "--save_every_minutes=1e-9",
 )
 SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
 LINES = "\n".join(
@@ -59,6 +78,54 @@ def _run(*command, before=()):
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def watch(script, *flags, at=None, then=None):
+    """Runs a script; calls `then` with the process at the first line that matches `at`.
+
+    Returns its status, its log, and its lines on stderr."""
+    with tempfile.TemporaryFile("w+") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, os.path.join(ROOT, script), *flags],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            # This may have been started below nohup or &, where Ctrl-C is ignored.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if at is not None and re.match(at, line):
+                then(process)
+                at = None
+        status = process.wait()
+        stderr.seek(0)
+        return status, lines, stderr.read().splitlines()
+
+
+def variables(folder):
+    """All that a folder's last checkpoint holds but how many there were, by name."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(found_in(str(folder))[-1])
+    names = set(reader.get_variable_to_shape_map()) - {"saves"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def difference(found, expected):
+    """What is wrong with variables, in a few words; None where nothing is."""
+    if found.keys() != expected.keys():
+        return "other variables"
+    return next(
+        (
+            f"{name} differs"
+            for name, value in expected.items()
+            if not np.array_equal(found[name], value)
+        ),
+        None,
     )
 
 

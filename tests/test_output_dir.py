@@ -35,13 +35,14 @@ def test_places_that_are_refused(tmp_path, monkeypatch):
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     (tmp_path / "link").symlink_to(home)
+    mount = tmp_path / "mount"
+    monkeypatch.setattr(os.path, "ismount", lambda path: path in ("/", str(mount)))
     places = {
         home: "the home folder",
         tmp_path / "link": "the home folder",
         ROOT: "this program's own folder",
-        os.path.dirname(ROOT): "around this program's own folder",
-        "/": "where a file system is mounted",
-        "/proc": "where a file system is mounted",
+        "/": "around this program's own folder",
+        mount: "where a file system is mounted",
     }
     for path, what in places.items():
         with pytest.raises(UsageError, match=f"is {what}; name a folder in it"):
