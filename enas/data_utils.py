@@ -20,7 +20,7 @@ from enas.errors import InputError
 
 MOST_BYTES = 2**26  # of an image's file
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
-# What reading and decoding an image raises where it is damaged.
+# What opening a zip, and reading and decoding an image, raises where it is damaged.
 _DAMAGE = (
     ValueError,
     OSError,
@@ -113,15 +113,15 @@ class Source:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, OSError) as error:
+        except _DAMAGE as error:
             raise InputError(
-                f"{self.flag}: {self.path} is no zip file: {error}"
+                f"{self.flag}: {self.path} is no zip file that can be read: {error}"
             ) from None
         members = {name: tuple(filter(None, name.split("/"))) for name in names}
         members = {
             name: parts
             for name, parts in members.items()
-            if not any(part.startswith((".", "__MACOSX")) for part in parts)
+            if parts and not any(p.startswith((".", "__MACOSX")) for p in parts)
         }
         around = _folders_around([p for p in members.values() if _is_image(p[-1])])
         found: dict[str, list[str]] = {}
