@@ -9,6 +9,9 @@ Edit the constants below, or pass them as flags; `--help` says what each one mea
 from enas.main import main
 
 CONSTANTS = {
+    # The constants below are the recommended recipe; --recipe=faithful trains as older
+    # codes did (enas/recipes.py).
+    "recipe": "recommended",
     # Files
     "output_dir": "./outputs",
     "reset_output_dir": True,
@@ -42,6 +45,7 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
     "child_shortcut": False,
+    "child_shortcut_pool": 1,
     "child_output_scale": 1.0,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
@@ -53,7 +57,6 @@ CONSTANTS = {
     # Child: learning rate
     "child_optim_algo": "",
     "child_adam_beta1": 0.0,
-    "child_steps_per_arc": 1,
     "child_lr_cosine": True,
     "child_lr_max": 0.05,
     "child_lr_min": 0.0005,

@@ -11,6 +11,9 @@ from enas.main import main
 CONSTANTS = {
     # The architecture
     "fixed_arc": "",
+    # The constants below are the recommended recipe; --recipe=faithful trains as older
+    # codes did (enas/recipes.py).
+    "recipe": "recommended",
     # Files
     "output_dir": "./outputs_arc_cifar",
     "reset_output_dir": True,
@@ -40,6 +43,7 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
     "child_shortcut": False,
+    "child_shortcut_pool": 1,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,

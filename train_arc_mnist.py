@@ -10,6 +10,9 @@ from enas.main import main
 CONSTANTS = {
     # The architecture
     "fixed_arc": "",
+    # The constants below are the recommended recipe; --recipe=faithful trains as older
+    # codes did (enas/recipes.py).
+    "recipe": "recommended",
     # Files
     "output_dir": "./outputs_arc",
     "reset_output_dir": True,
@@ -43,6 +46,7 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
     "child_shortcut": False,
+    "child_shortcut_pool": 1,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,

@@ -34,6 +34,7 @@ def child_config(
         first_scheme=first_scheme,
         use_aux_heads=settings.child_use_aux_heads,
         shortcut=settings.child_shortcut,
+        shortcut_pool=settings.child_shortcut_pool,
         output_scale=getattr(settings, "child_output_scale", 1.0),
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,

@@ -66,7 +66,7 @@ class FixedChild(Model):
             outputs.append(x)
         output = tf.concat(outputs, axis=-1)
         if self.config.shortcut:
-            output += _shortcut(calibrated, stride, len(outputs))
+            output += self._shortcut(calibrated, stride, len(outputs))
         return output
 
     def run_blocks(
@@ -149,11 +149,3 @@ class FixedChild(Model):
             change = (1.0 - BN_DECAY) * (value - average)
             self.updates.append(average.assign_add(change).op)
         return x
-
-
-def _shortcut(x: tf.Tensor, stride: int, count: int) -> tf.Tensor:
-    """[N, H, W, F] to [N, H/stride, W/stride, F · count], without weights: the mean of
-    each window of pixels, the same for each of the output's nodes."""
-    if stride > 1:
-        x = tf.nn.avg_pool2d(x, stride, stride, "SAME")
-    return tf.tile(x, [1, 1, 1, count])

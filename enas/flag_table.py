@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from enas.recipes import RECIPES
 from enas.schemes import SCHEMES
 
 
@@ -47,6 +48,12 @@ FLAGS = {
         str,
         "The arc string: 8 numbers for each of child_num_cells blocks; "
         "child_fixed_arc is the same flag.",
+    ),
+    "recipe": Flag(
+        str,
+        "recommended, the defaults shown here, or faithful, as older codes trained; "
+        "other flags given stand above it.",
+        one_of(*RECIPES),
     ),
     # Files
     "output_dir": Flag(
@@ -167,6 +174,9 @@ FLAGS = {
     "child_shortcut": Flag(
         bool, "Add a layer's second input, calibrated, to its output."
     ),
+    "child_shortcut_pool": Flag(
+        int, "Window of a max pool on that way; 1 for none.", at_least(1)
+    ),
     "child_output_scale": Flag(
         float, "Where the batch norm's scale at a layer's end starts.", at_least(0)
     ),
@@ -200,9 +210,6 @@ FLAGS = {
     ),
     "child_adam_beta1": Flag(
         float, "Adam's decay of the average gradient; 0 for none.", DECAY
-    ),
-    "child_steps_per_arc": Flag(
-        int, "Steps that a sampled string is trained for.", at_least(1)
     ),
     "child_lr_cosine": Flag(
         bool, "Cosine schedule with restarts; False decays stepwise."

@@ -12,6 +12,7 @@ from enas.arc import parse_arc
 from enas.errors import UsageError
 from enas.flag_table import FLAGS, REFUSED
 from enas.layer_plan import aux_layer, parse_pool_layers
+from enas.recipes import RECIPES
 
 Settings = SimpleNamespace
 
@@ -89,7 +90,7 @@ def parse(argv: list[str], constants: dict) -> Settings:
 
 def read(argv: list[str], constants: dict) -> tuple[Settings, list[str]]:
     """The settings that a command line asks for, unchecked, and its words that belong
-    to no flag.
+    to no flag. What is not given is as the recipe has it, and else as the constants.
 
     Raises:
       UsageError: a flag is unknown, refused, or of the wrong type.
@@ -101,6 +102,9 @@ def read(argv: list[str], constants: dict) -> tuple[Settings, list[str]]:
     except absl_flags.Error as error:
         raise UsageError(str(error)) from None
     settings = Settings(**{name: defined[name].value for name in constants})
+    for name, value in RECIPES.get(getattr(settings, "recipe", ""), {}).items():
+        if name in constants and not defined[name].present:
+            setattr(settings, name, value)
     for name, value in vars(settings).items():
         if isinstance(value, str) and not _is_text(value):
             raise UsageError(f"{name} is {value!r}; it holds bytes that are no text")

@@ -102,7 +102,7 @@ class MicroChild(Model):
                 image = inputs[1].shape
                 output = self.combine(context, nodes, routing, filters, image)
                 if config.shortcut:
-                    output += inputs[1]
+                    output += self._shortcut(inputs[1], 1, 1)
             self._record_shape(layer, output)
             pair = (pair[1], output)
             if layer == self.aux_layer:

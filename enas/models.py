@@ -30,6 +30,7 @@ class ChildConfig(NamedTuple):
     pool_layers: the numbers of the reduction layers, ascending.
     first_scheme: of the stem and layer 0.
     shortcut: whether a layer's second input, calibrated, is added to its output.
+    shortcut_pool: the window of the max pool that it passes; 1 for none.
     output_scale: where the scale of the batch norm at a layer's end starts (search
     child).
     keep_prob: of dropout before the head.
@@ -49,6 +50,7 @@ class ChildConfig(NamedTuple):
     first_scheme: Scheme
     use_aux_heads: bool = True
     shortcut: bool = False
+    shortcut_pool: int = 1
     output_scale: float = 1.0
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
@@ -218,6 +220,15 @@ class Model:
             if second.shape[-1] != filters:
                 second = self._conv_norm(context, act(second), filters)
         return [first, second]
+
+    def _shortcut(self, x: tf.Tensor, stride: int, count: int) -> tf.Tensor:
+        """A layer's second input, [N, H, W, F], as it is added to the output, [N,
+        H/stride, W/stride, F · count], without weights: max pooled, and the same for
+        each of `count` output nodes."""
+        window = max(self.config.shortcut_pool, stride)
+        if window > 1:
+            x = tf.nn.max_pool2d(x, window, stride, "SAME")
+        return tf.tile(x, [1, 1, 1, count]) if count > 1 else x
 
     def _record_shape(self, layer: int, x: tf.Tensor) -> None:
         self.layer_shapes.append(LayerShape(layer, x.shape[1], x.shape[-1]))

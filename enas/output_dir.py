@@ -35,6 +35,7 @@ SHAPING = (
     "child_pool_layers",
     "child_use_aux_heads",
     "child_shortcut",
+    "child_shortcut_pool",
     "controller_training",
 )
 

@@ -30,6 +30,7 @@ CARRIED = (
     "child_pool_layers",
     "child_use_aux_heads",
     "child_shortcut",
+    "child_shortcut_pool",
     "child_loss",
 )
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")

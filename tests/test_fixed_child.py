@@ -234,21 +234,31 @@ def test_the_first_scheme_is_four_bits_unless_named(
         np.testing.assert_allclose(step, [1.0 / m, 0.0])
 
 
+@pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_shortcut(stride, graph, session, initialize):
-    """The second input, or the mean of its windows, is added to each output node."""
-    images = tf.constant(np.random.default_rng(0).normal(size=(2, 8, 8, 4)), tf.float32)
+def test_shortcut(window, stride, graph, session, initialize):
+    """The second input, max pooled, is added to each output node."""
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype(np.float32)
     outputs = []
     for shortcut in (False, True):
-        config = tiny_config("ternarize", shortcut=shortcut)
+        config = tiny_config("ternarize", shortcut=shortcut, shortcut_pool=window)
         model = fixed_child(config, [0, 2, 1, 3, 0, 3, 1, 4] * 2)
         with tf.compat.v1.variable_scope("child", reuse=tf.compat.v1.AUTO_REUSE):
-            cell = model.arc.normal
-            outputs.append(model._cell(1, (images, images), cell, 4, stride))
+            inputs = (tf.constant(images), tf.constant(images))
+            outputs.append(model._cell(1, inputs, model.arc.normal, 4, stride))
     initialize()
     plain, added = session.run(outputs)
-    size = 8 // stride
-    windows = session.run(images).reshape(2, size, stride, size, stride, 4).mean((2, 4))
-    expected = plain + np.concatenate([windows, windows], axis=-1)
+    size, window = 8 // stride, max(window, stride)
+    # SAME: what is missing is added below and right first.
+    missing = window - stride
+    before = [(0, 0), *[(missing // 2, missing - missing // 2)] * 2, (0, 0)]
+    padded = np.pad(images, before, constant_values=-np.inf)
+    pooled = np.empty((2, size, size, 4), np.float32)
+    for row in range(size):
+        for column in range(size):
+            y, x = stride * row, stride * column
+            part = padded[:, y : y + window, x : x + window]
+            pooled[:, row, column] = part.max((1, 2))
     assert plain.shape == (2, size, size, 8)
+    expected = plain + np.concatenate([pooled, pooled], axis=-1)
     np.testing.assert_allclose(added, expected, rtol=1e-5, atol=1e-6)

@@ -22,6 +22,7 @@ from enas.errors import UsageError
 from enas.flag_table import FLAGS, REFUSED
 from enas.flags import parse
 from enas.output_dir import prepare
+from enas.recipes import RECIPES
 from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
 from tests.runs import (
@@ -437,3 +438,19 @@ def test_a_log_that_cannot_be_written_ends_the_run(tmp_path):
         "search_arc_mnist.py: cannot write the log: No space left on device; "
         "--reset_output_dir=False goes on from the last checkpoint, if there is one"
     )
+
+
+def test_recipes():
+    """A recipe stands above the constants, and below what is given."""
+    constants = importlib.import_module("search_arc_mnist").CONSTANTS
+    plain = vars(parse(["script"], constants))
+    assert plain == constants
+    faithful = vars(parse(["script", "--recipe=faithful"], constants))
+    assert faithful == constants | RECIPES["faithful"] | {"recipe": "faithful"}
+    given = ["script", "--child_lr_max=0.5", "--child_shortcut", "--recipe=faithful"]
+    mixed = {"child_lr_max": 0.5, "child_shortcut": True}
+    assert vars(parse(given, constants)) == faithful | mixed
+    for recipe in RECIPES.values():
+        assert recipe.keys() <= FLAGS.keys()
+    with pytest.raises(UsageError, match="recipe is 'best'; it is one of recommended"):
+        parse(["script", "--recipe=best"], constants)

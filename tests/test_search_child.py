@@ -233,7 +233,7 @@ def test_weights_counted_by_hand(graph):
 
 def test_shortcut_and_output_scale(graph, session, initialize):
     """With a scale of 0 a layer is its shortcut, whatever the string."""
-    child = tiny_config("ternarize", shortcut=True, output_scale=0.0)
+    child = tiny_config("ternarize", shortcut=True, shortcut_pool=3, output_scale=0.0)
     cells = placeholders(child)
     outputs = MicroChild(child, *cells).build(*images_and_labels(child), False)
     initialize()
