@@ -1,0 +1,111 @@
+"""Learning curves of search recipes, side by side.
+
+    python -m benchmarks.search_learning [--seeds=1,2] [--epochs=3] [--folder=FOLDER]
+        [RECIPE …] [-- FLAG …]
+
+runs search_arc_mnist.py once for each recipe (see RECIPES; all of them by default) and
+seed, one after another, with the flags that follow `--` in each. Prints the mean
+`val_acc` of the ten strings after each epoch, and draws them into FOLDER/curves.png.
+Logs stay in FOLDER; a run whose log is whole is not run again, and one that was
+interrupted goes on.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+
+from matplotlib.figure import Figure
+
+from enas.log_reader import read_log
+from enas.text_table import text_table
+
+SCRIPT = "search_arc_mnist.py"
+# What each recipe adds to the script's constants.
+RECIPES = {
+    "recommended": (),
+    "faithful": ("--recipe=faithful",),
+    "no-shortcut": ("--child_shortcut=False",),
+    "no-pool": ("--child_shortcut_pool=1",),
+    "scale-1": ("--child_output_scale=1",),
+    "beta1-0": ("--child_adam_beta1=0",),
+}
+Curve = dict[int, float]  # mean accuracy of the strings shown, by epoch
+
+
+def curve(path: str) -> Curve:
+    """Of the last run in a log."""
+    accuracies = defaultdict(list)
+    for shown in read_log(path)[-1].architectures:
+        accuracies[shown.epoch].append(shown.accuracy)
+    return {epoch: statistics.mean(values) for epoch, values in accuracies.items()}
+
+
+def run(recipe: str, seed: int, epochs: int, folder: str, flags: list[str]) -> Curve:
+    """Searches, unless that was done before."""
+    name = os.path.join(folder, f"{recipe}-{seed}")
+    if not os.path.exists(name + ".done"):
+        command = [sys.executable, SCRIPT, *RECIPES[recipe], f"--seed={seed}"]
+        command += [f"--num_epochs={epochs}", f"--output_dir={name}", *flags]
+        with open(name + ".txt", "a", encoding="utf-8") as log:
+            subprocess.run(
+                [*command, "--reset_output_dir=False"], stdout=log, check=True
+            )
+        open(name + ".done", "w").close()
+    return curve(name + ".txt")
+
+
+def table(curves: dict[str, list[Curve]], epochs: int) -> str:
+    """A row a recipe; the mean over seeds, and how far the seeds are apart."""
+    rows = [("recipe", *(f"epoch {epoch}" for epoch in range(1, epochs + 1)))]
+    for recipe, of_seeds in curves.items():
+        cells = []
+        for epoch in range(1, epochs + 1):
+            values = [one[epoch] for one in of_seeds if epoch in one]
+            spread = f" ({min(values):.3f}-{max(values):.3f})" if values[1:] else ""
+            cells.append(f"{statistics.mean(values):.3f}{spread}" if values else "")
+        rows.append((recipe, *cells))
+    return text_table(rows, left=(0,))
+
+
+def draw(curves: dict[str, list[Curve]], path: str) -> None:
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for number, (recipe, of_seeds) in enumerate(curves.items()):
+        for one in of_seeds:
+            label = recipe if one is of_seeds[0] else None
+            axes.plot(one.keys(), one.values(), f"C{number}o-", label=label)
+    axes.set_xlabel("epochs of child training")
+    axes.set_ylabel("mean accuracy of ten strings, a validation batch each")
+    axes.set_ylim(0.0, 1.0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", choices=[*RECIPES, []])
+    parser.add_argument("--seeds", default="1")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--folder", default="search_learning")
+    arguments, flags = sys.argv[1:], []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        arguments, flags = arguments[:cut], arguments[cut + 1 :]
+    options = parser.parse_args(arguments)
+    os.makedirs(options.folder, exist_ok=True)
+    curves = defaultdict(list)
+    for recipe in options.recipes or RECIPES:
+        for seed in map(int, options.seeds.split(",")):
+            one = run(recipe, seed, options.epochs, options.folder, flags)
+            curves[recipe].append(one)
+    print(table(curves, options.epochs))
+    draw(curves, os.path.join(options.folder, "curves.png"))
+
+
+if __name__ == "__main__":
+    main()
