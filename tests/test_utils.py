@@ -104,6 +104,19 @@ def test_adam_on_rows_equals_adam_where_every_row_is_read(
     assert np.abs(a - start).max() > 0.1
 
 
+def test_adam_s_average_is_the_configured_one(graph, session, initialize):
+    w = create_weight("w", [1], lambda: tf.zeros([1]))
+    step = tf.compat.v1.train.get_or_create_global_step()
+    config = CONSTANT._replace(optim_algo="adam", adam_beta1=0.9)
+    slope = tf.compat.v1.placeholder(tf.float32, [])
+    ops = get_train_ops(slope * tf.reduce_sum(w), [w], config, step, 1, 1)
+    initialize()
+    session.run(ops.train, {slope: 1.0})
+    before = session.run(w)
+    session.run(ops.train, {slope: 0.0})  # the average goes on
+    assert session.run(w)[0] < before[0] - 0.01
+
+
 def test_the_learning_rate_follows_the_epochs(graph, session, initialize):
     w = create_weight("w", [1], lambda: tf.zeros([1]))
     step = tf.compat.v1.train.get_or_create_global_step()
