@@ -11,7 +11,8 @@ from enas.arc import Arc
 from enas.flag_table import FLAGS
 
 # A search's flags that the training of its string takes over: images and network. How
-# long and how fast it is trained is another matter for one string alone.
+# long and how fast it is trained is another matter for one string alone; so is a
+# shortcut, which helps many strings to share weights, and hinders one.
 CARRIED = (
     "train_data_dir",
     "val_data_dir",
@@ -29,8 +30,6 @@ CARRIED = (
     "child_out_filters",
     "child_pool_layers",
     "child_use_aux_heads",
-    "child_shortcut",
-    "child_shortcut_pool",
     "child_loss",
 )
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")
