@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 
+from enas import checkpoints
 from enas.arc import parse_arc
 from enas.command import Parser, one_line_errors
 from enas.errors import InputError, UsageError
@@ -72,20 +73,20 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:
         raise UsageError(error) from None
+    if not checkpoints.found_in(output_dir):
+        raise InputError(f"{output_dir} has no checkpoint yet")
     from enas.datasets import open_data
 
     data = open_data(settings)()
     import tensorflow as tf
 
-    from enas import checkpoints, ranking, search
+    from enas import ranking, search
     from enas.events import Events
     from enas.input_pipeline import InputPipeline
     from enas.log import Log
     from enas.loop import Run
     from enas.session import Session, input_errors
 
-    if not checkpoints.found_in(output_dir):
-        raise InputError(f"{output_dir} has no checkpoint yet")
     arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
     if not arcs:
         raise InputError(f"{output_dir} has no strings of a round yet; name some")

@@ -1,6 +1,7 @@
 """The one session of a run: how it is configured, and when it is saved."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from enas.input_pipeline import InputPipeline
 from enas.interruption import Interruption
 
 KEPT = 2  # the last one, and one more in case
+# What TensorFlow raises of a damaged checkpoint.
+_DAMAGE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
@@ -52,6 +55,53 @@ def _reason(error: tf.errors.OpError) -> str:
     return lines[nodes[0] + 1] if nodes else lines[0]
 
 
+def _choose(paths: list[str]) -> str | None:
+    """The last checkpoint that is not damaged; None where there is none at all. One
+    that is passed over is named on stderr.
+
+    Raises:
+      InputError: all are damaged, or the one that is not is of another network.
+    """
+    for path in reversed(paths):
+        try:
+            shapes = _read(path)
+        except _DAMAGE as error:
+            reason = " ".join(str(error).split())
+            print(f"{path} is damaged: {reason}", file=sys.stderr)
+            continue
+        _check_fit(path, shapes)
+        return path
+    if paths:
+        raise InputError(f"{paths[-1]} is damaged, and there is none before it")
+    return None
+
+
+def _read(path: str) -> dict[str, list[int]]:
+    """Shapes by name, once all values were read, whose checksums are checked so."""
+    reader = tf.train.load_checkpoint(path)
+    shapes = reader.get_variable_to_shape_map()
+    for name in shapes:
+        reader.get_tensor(name)
+    return shapes
+
+
+def _check_fit(path: str, shapes: dict[str, list[int]]) -> None:
+    """TensorFlow itself would restore a variable of another shape without a word.
+
+    Raises:
+      InputError: the checkpoint is not of the default graph's variables.
+    """
+    for variable in tf.compat.v1.global_variables():
+        name, shape = variable.op.name, variable.shape.as_list()
+        if shapes.get(name) != shape:
+            has = (
+                f"a {name} of shape {shapes[name]}" if name in shapes else f"no {name}"
+            )
+            raise InputError(
+                f"{path} is of another network: it has {has}, not of {shape}"
+            )
+
+
 class Session:
     """A monitored session that starts from the output folder's last checkpoint, if any.
 
@@ -89,7 +139,7 @@ class Session:
             max_to_keep=KEPT, save_relative_paths=True
         )
         self._checkpoints = checkpoints.found_in(output_dir)
-        last = checkpoints.choose(self._checkpoints)
+        last = _choose(self._checkpoints)
         if save_every_minutes is not None:
             while self._checkpoints and self._checkpoints[-1] != last:
                 checkpoints.set_aside(self._checkpoints.pop())

@@ -2,6 +2,8 @@
 
 import os
 
+import enas  # noqa: F401, before TensorFlow: it limits OpenCV, which Keras imports
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest

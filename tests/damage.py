@@ -14,10 +14,11 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
-from enas import analyze_log, data_utils, download_cifar, ranking
+from enas import analyze_log, download_cifar, ranking
 from enas.arc import parse_arc
 from enas.data_utils import Data, Source, Split
 from enas.data_utils_cifar import FILES, META_FILE, CifarSource
@@ -33,8 +34,6 @@ from tests import cifar_files
 from tests.log_files import OLDER, SPECIFIED, search_log
 from tests.runs import ARC
 from train_arc_mnist import CONSTANTS as TRAIN_CONSTANTS
-
-cv2 = data_utils.cv2  # with the limits that enas sets before it is imported
 
 SLOW = 20.0  # seconds of computing, after which a reader counts as hung
 LONGEST = 1000  # letters of a message
