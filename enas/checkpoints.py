@@ -37,8 +37,7 @@ def delete_others(output_dir: str, checkpoints: list[str]) -> None:
     # An index goes before its data, so that what is left is no whole checkpoint.
     for name in sorted(os.listdir(output_dir), reverse=True):
         match = _FILE.fullmatch(name)
-        unfinished = match and match["unfinished"]
-        if unfinished or (match and not name.startswith(kept)):
+        if match and (match["unfinished"] or not name.startswith(kept)):
             with suppress(OSError):  # the next time, then
                 os.remove(os.path.join(output_dir, name))
 

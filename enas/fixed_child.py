@@ -64,10 +64,7 @@ class FixedChild(Model):
                 with tf.compat.v1.variable_scope(f"combine_{node}"):
                     x = self._factorized_reduction(context, x, filters)
             outputs.append(x)
-        output = tf.concat(outputs, axis=-1)
-        if self.config.shortcut:
-            output += self._shortcut(calibrated, stride, len(outputs))
-        return output
+        return self._with_shortcut(tf.concat(outputs, axis=-1), calibrated)
 
     def run_blocks(
         self, layer: int, inputs: list[tf.Tensor], cell: Cell, stride: int

@@ -96,13 +96,13 @@ class InputPipeline:
         is fed the stream reads. The stream starts anew unless it stands there already,
         as after the batch before it was sought and read."""
         split, goes_on = STREAMS[stream]
+        following = number + 1
         if not goes_on:
-            number %= self.eval_batches(split)
+            batches = self.eval_batches(split)
+            number, following = number % batches, following % batches
         if self._next[stream] != number:
             self._read_from(session, stream, number)
-        self._next[stream] = number + 1
-        if not goes_on:
-            self._next[stream] %= self.eval_batches(split)
+        self._next[stream] = following
 
     def _read_from(self, session: tf.compat.v1.Session, stream: str, number: int):
         split, _ = STREAMS[stream]

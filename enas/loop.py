@@ -37,15 +37,14 @@ class Run(NamedTuple):
     settings: Settings
     steps_per_epoch: int
 
-    def feed(self, stream: str, number: int, batch: int | None = None) -> dict:
+    def feed(self, stream: str, number: int) -> dict:
         """The feed_dict of a session run.
 
         Args:
           stream: which of the pipeline's it reads.
-          number: of the run among all that read this stream.
-          batch: number of the stream's batch, if that is another.
+          number: of the run, and of its batch, among all that read this stream.
         """
-        self.pipeline.seek(self.session, stream, number if batch is None else batch)
+        self.pipeline.seek(self.session, stream, number)
         place = draws.feed(self.settings.seed, stream_number(stream), number)
         return self.pipeline.feed(stream) | place
 
@@ -216,8 +215,7 @@ def count_correct(run: Run, outputs: Outputs, split: str, step: int, feed: dict)
     bar = tqdm(batches, f"{split} set", disable=None, leave=False)
     correct = 0
     for batch in bar:
-        number = step * len(batches) + batch
-        fed = run.feed(split, number, batch) | feed
+        fed = run.feed(split, step * len(batches) + batch) | feed
         correct += int(run.session.run(outputs.correct, fed))
         run.session.pause()
     return correct

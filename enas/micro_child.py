@@ -101,8 +101,7 @@ class MicroChild(Model):
                 nodes = self.run_blocks(context, inputs, routing, filters)
                 image = inputs[1].shape
                 output = self.combine(context, nodes, routing, filters, image)
-                if config.shortcut:
-                    output += self._shortcut(inputs[1], 1, 1)
+                output = self._with_shortcut(output, inputs[1])
             self._record_shape(layer, output)
             pair = (pair[1], output)
             if layer == self.aux_layer:

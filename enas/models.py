@@ -221,14 +221,21 @@ class Model:
                 second = self._conv_norm(context, act(second), filters)
         return [first, second]
 
-    def _shortcut(self, x: tf.Tensor, stride: int, count: int) -> tf.Tensor:
-        """A layer's second input, [N, H, W, F], as it is added to the output, [N,
-        H/stride, W/stride, F · count], without weights: max pooled, and the same for
-        each of `count` output nodes."""
+    def _with_shortcut(self, output: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """A layer's output, and, where the child has shortcuts, its second input added
+        without weights: max pooled, and the same for each of the output's nodes.
+
+        Args:
+          output: [N, H/stride, W/stride, F · nodes]. x: [N, H, W, F].
+        """
+        if not self.config.shortcut:
+            return output
+        stride = x.shape[1] // output.shape[1]
+        nodes = output.shape[-1] // x.shape[-1]
         window = max(self.config.shortcut_pool, stride)
         if window > 1:
             x = tf.nn.max_pool2d(x, window, stride, "SAME")
-        return tf.tile(x, [1, 1, 1, count]) if count > 1 else x
+        return output + (tf.tile(x, [1, 1, 1, nodes]) if nodes > 1 else x)
 
     def _record_shape(self, layer: int, x: tf.Tensor) -> None:
         self.layer_shapes.append(LayerShape(layer, x.shape[1], x.shape[-1]))

@@ -9,10 +9,12 @@ import io
 import os
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
@@ -202,26 +204,22 @@ def _tiny_graph() -> InputPipeline:
     return InputPipeline(Data(split, split, split, half, half, ("a", "b")), 1)
 
 
-_FILES: dict[str, bytes] = {}
-
-
+@cache
 def _run_folder() -> dict[str, bytes]:
     """The files of a run of `_tiny_graph` that was saved twice, by name."""
-    if not _FILES:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default():
-            path = os.path.join(folder, "out")
-            prepare(path, True, CONSTANTS).release()
-            with Session(path, _tiny_graph(), 10.0) as session:
-                session.save()
-                session.save()
-            ranking.save_arcs(path, 1, [parse_arc(ARC, 5)])
-            for name in sorted(set(os.listdir(path)) - {"lock", "versions.json"}):
-                with open(os.path.join(path, name), "rb") as stream:
-                    _FILES[name] = stream.read()
-            assert FLAGS_FILE in _FILES
-    return _FILES
+    files = {}
+    with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default():
+        path = os.path.join(folder, "out")
+        prepare(path, True, CONSTANTS).release()
+        with Session(path, _tiny_graph(), 10.0) as session:
+            session.save()
+            session.save()
+        ranking.save_arcs(path, 1, [parse_arc(ARC, 5)])
+        for name in sorted(set(os.listdir(path)) - {"lock", "versions.json"}):
+            with open(os.path.join(path, name), "rb") as stream:
+                files[name] = stream.read()
+    assert FLAGS_FILE in files
+    return files
 
 
 TRIES: dict[str, Callable[[RNG, str], None]] = {

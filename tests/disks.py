@@ -16,9 +16,11 @@ import tempfile
 from functools import partial
 
 from enas.checkpoints import found_in
-from tests.kills import CONTINUED, FLAGS, SCRIPT
-from tests.runs import difference, variables, watch
+from tests.kills import FLAGS, SCRIPT
+from tests.runs import CONTINUED, difference, variables, watch
 
+# What runs this module, so that it may mount.
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
 ROOMY = 2**24  # bytes; a checkpoint of the small search has a hundred thousand
 # Room for nothing, for flags, for a log, for a part of a checkpoint, for some of them.
 SIZES = (4, 8, 12, 20, 40, 100, 200, 300, 400, 500, 600, 700)  # in KiB

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 
 from tests.runs import ROOT
 
@@ -27,50 +28,50 @@ KILLS = 80
 Row = tuple[str, str, str]  # what was tried, how it ended, what went wrong
 
 
-def inputs() -> list[Row]:
+def inputs() -> Iterator[Row]:
     from tests.damage import outcomes
 
-    rows = []
     for name, count in TRIED.items():
         with tempfile.TemporaryDirectory() as folder:
             counts, wrong = outcomes(name, count, folder)
         ended = f"{counts['read']} read, {counts['refused']} refused"
-        rows.append((f"{count} damaged {name}", ended, str(len(wrong))))
-    return rows
+        yield f"{count} damaged {name}", ended, str(len(wrong))
 
 
-def kills() -> list[Row]:
+def kills() -> Iterator[Row]:
     from tests.kills import survive
 
     with tempfile.TemporaryDirectory() as folder:
         counts, wrong = survive(KILLS, folder)
     doing = ", ".join(f"{count} in {what}" for what, count in counts.most_common())
-    return [(f"{sum(counts.values())} kills", f"{doing}", str(len(wrong)))]
+    yield f"{counts.total()} kills", doing, str(len(wrong))
 
 
-def disks() -> list[Row]:
-    command = ["unshare", "--map-root-user", "--mount", sys.executable]
+def disks() -> Iterator[Row]:
+    from tests.disks import NAMESPACE
+
+    count, wrong = _words_of("tests.disks", NAMESPACE)
+    ended = "one line and status 1; continued to the same end with room again"
+    yield f"{count} runs on a full or read-only file system", ended, wrong
+
+
+def memory() -> Iterator[Row]:
+    first, last, steps, rounds = _words_of("tests.memory_growth")
+    growth = float(last) / float(first) - 1
+    ended = f"{first} MB after the first round, {last} at the end ({growth:+.1%})"
+    yield f"{steps} child steps, {rounds} rounds", ended, str(int(growth > 0.03))
+
+
+def _words_of(module: str, before: Sequence[str] = ()) -> list[str]:
+    """What a module prints; before: a command that runs it."""
     process = subprocess.run(
-        [*command, "-m", "tests.disks"],
+        [*before, sys.executable, "-m", module],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    count, wrong = process.stdout.split()
-    ended = "one line and status 1; continued to the same end with room again"
-    return [(f"{count} runs on a full or read-only file system", ended, wrong)]
-
-
-def memory() -> list[Row]:
-    command = [sys.executable, "-m", "tests.memory_growth"]
-    process = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    )
-    first, last, steps, rounds = process.stdout.split()
-    growth = float(last) / float(first) - 1
-    ended = f"{first} MB after the first round, {last} at the end ({growth:+.1%})"
-    return [(f"{steps} child steps, {rounds} rounds", ended, str(int(growth > 0.03)))]
+    return process.stdout.split()
 
 
 PARTS = {"inputs": inputs, "kills": kills, "disks": disks, "memory": memory}

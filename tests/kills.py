@@ -14,11 +14,10 @@ import time
 from collections import Counter
 from threading import Timer
 
-from tests.runs import SAVED_OFTEN, difference, variables, watch
+from tests.runs import CONTINUED, SAVED_OFTEN, difference, variables, watch
 
 SCRIPT = "search_arc_mnist.py"
 FLAGS = (*SAVED_OFTEN, "--num_epochs=3", "--controller_train_steps=10")
-CONTINUED = "--reset_output_dir=False"
 # The first line of what a run does, after those of flags and network.
 AT_WORK = r"epoch|ctrl_step|Epoch|Here"
 DOING = {

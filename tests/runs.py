@@ -37,6 +37,7 @@ SAVED_OFTEN = (
     "--seed=7",
     "--save_every_minutes=1e-9",
 )
+CONTINUED = "--reset_output_dir=False"
 SMALL_ARC = "0 0 1 3 2 1 0 4 1 2 1 4 0 1 2 0"
 LINES = "\n".join(
     [

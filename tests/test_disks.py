@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
+from tests.disks import NAMESPACE
 from tests.runs import run_module
-
-NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 
 
 def can_mount():

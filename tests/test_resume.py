@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from tests.runs import (
+    CONTINUED,
     SAVED_OFTEN,
     SMALL_ARC,
     count,
@@ -20,7 +21,6 @@ SEARCH += ("--controller_train_steps=3",)
 TRAIN = ("train_arc_mnist.py", *SAVED_OFTEN, "--num_epochs=2")
 TRAIN = tuple(flag for flag in TRAIN if "controller" not in flag)
 TRAIN += (f"-fixed_arc={SMALL_ARC}", "--child_drop_path_keep_prob=0.8")
-CONTINUED = "--reset_output_dir=False"
 STEPS = 20  # an epoch
 
 
