@@ -43,7 +43,8 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
     "child_shortcut": False,
-    "child_shortcut_pool": 1,
+    "child_op_shortcut": False,
+    "child_op_scale": 1.0,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,
@@ -54,6 +55,7 @@ CONSTANTS = {
     # Child: learning rate
     "child_optim_algo": "",
     "child_adam_beta1": 0.0,
+    "child_adam_epsilon": 1e-3,
     "child_lr_cosine": True,
     "child_lr_max": 0.05,
     "child_lr_min": 0.0001,

@@ -28,9 +28,12 @@ RECIPES = {
     "recommended": (),
     "faithful": ("--recipe=faithful",),
     "no-shortcut": ("--child_shortcut=False",),
-    "no-pool": ("--child_shortcut_pool=1",),
-    "scale-1": ("--child_output_scale=1",),
+    "no-op-shortcut": ("--child_op_shortcut=False",),
+    "op-scale-1": ("--child_op_scale=1",),
+    "output-kernels": ("--child_share_output_kernel=False",),
     "beta1-0": ("--child_adam_beta1=0",),
+    "epsilon-1e-3": ("--child_adam_epsilon=1e-3",),
+    "rate-0.01": ("--child_lr_max=0.01",),
 }
 Curve = dict[int, float]  # mean accuracy of the strings shown, by epoch
 

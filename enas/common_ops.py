@@ -36,10 +36,12 @@ class Context(NamedTuple):
     """What an operation needs to know of its child.
 
     norm: (x, scale, offset) to batch norm of x.
+    op_shortcut: whether a separable convolution's input is added to its output.
     """
 
     scheme: Scheme
     norm: Callable
+    op_shortcut: bool = False
 
 
 def spec_size(spec: WeightSpec) -> int:
@@ -147,10 +149,12 @@ def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
 def separable_conv(
     context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """Two times: activation, separable convolution, batch norm.
+    """Two times: activation, separable convolution, batch norm; with the context's
+    shortcut and stride 1, x is added to that (Bi-Real Net, arXiv:1808.00278).
 
     Only the first convolution carries the stride. weights: as `separable_specs`.
     """
+    shortcut = x if context.op_shortcut and stride == 1 else None
     for start, strides in ((0, stride), (4, 1)):
         depthwise, pointwise, scale, offset = weights[start : start + 4]
         conv = context.scheme.separable_conv2d(
@@ -160,7 +164,7 @@ def separable_conv(
             w_getter=lambda kernels=(depthwise, pointwise): kernels,
         )
         x = context.norm(conv(context.scheme.activation(x)), scale, offset)
-    return x
+    return x if shortcut is None else x + shortcut
 
 
 def pool(x: tf.Tensor, kind: str, size: int, stride: int) -> tf.Tensor:

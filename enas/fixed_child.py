@@ -99,7 +99,7 @@ class FixedChild(Model):
         self, context: Context, layer: int, x: tf.Tensor, op: int, stride: int
     ) -> tf.Tensor:
         operation = OPERATIONS[op]
-        specs = operation.weights(x.shape[-1], stride)
+        specs = operation.weights(x.shape[-1], stride, self.config.op_scale)
         weights = self._create_weights(specs, context.scheme)
         x = operation.build(context, x, weights, stride)
         if (

@@ -174,11 +174,14 @@ FLAGS = {
     "child_shortcut": Flag(
         bool, "Add a layer's second input, calibrated, to its output."
     ),
-    "child_shortcut_pool": Flag(
-        int, "Window of a max pool on that way; 1 for none.", at_least(1)
+    "child_op_shortcut": Flag(
+        bool, "Add a separable convolution's input to its output."
     ),
-    "child_output_scale": Flag(
-        float, "Where the batch norm's scale at a layer's end starts.", at_least(0)
+    "child_op_scale": Flag(
+        float, "Where the scale of its last batch norm starts.", at_least(0)
+    ),
+    "child_share_output_kernel": Flag(
+        bool, "One kernel for all nodes in a layer's output convolution."
     ),
     # Child: loss and regularization
     "child_loss": Flag(
@@ -211,6 +214,9 @@ FLAGS = {
     "child_adam_beta1": Flag(
         float, "Adam's decay of the average gradient; 0 for none.", DECAY
     ),
+    "child_adam_epsilon": Flag(
+        float, "What Adam adds to a gradient's size before it divides by it.", ABOVE_0
+    ),
     "child_lr_cosine": Flag(
         bool, "Cosine schedule with restarts; False decays stepwise."
     ),
@@ -237,11 +243,17 @@ FLAGS = {
         int, "Sampled strings averaged in an update.", at_least(1)
     ),
     "controller_lr": Flag(float, "Its learning rate.", ABOVE_0),
+    "controller_adam_epsilon": Flag(
+        float, "What its Adam adds to a gradient's size before it divides.", ABOVE_0
+    ),
     "controller_l2_reg": Flag(
         float, "Weight of its sum of squared weights in its loss.", at_least(0)
     ),
     "controller_bl_dec": Flag(
         float, "Decay of the average reward that is its baseline.", DECAY
+    ),
+    "controller_bl_from_0": Flag(
+        bool, "Start the baseline at 0, and not at the first reward."
     ),
     "controller_entropy_weight": Flag(
         float, "Reward for each nat of entropy of a string.", at_least(0)

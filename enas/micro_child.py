@@ -154,7 +154,7 @@ class MicroChild(Model):
         """The bank [R, P] of each operation that has weights, by its number."""
         rows, banks = bank_rows(self.config.num_cells), {}
         for number, operation in enumerate(OPERATIONS):
-            specs = operation.weights(filters, 1)
+            specs = operation.weights(filters, 1, self.config.op_scale)
             if specs:
                 banks[number] = create_bank(f"op_{number}", rows, specs, context.scheme)
         return banks
@@ -175,7 +175,7 @@ class MicroChild(Model):
             rows = iter(rows)
 
             def branch(operation):
-                specs = operation.weights(filters, 1)
+                specs = operation.weights(filters, 1, self.config.op_scale)
                 row = next(rows) if specs else None
 
                 def run():
@@ -205,12 +205,13 @@ class MicroChild(Model):
     ) -> tuple[tf.Tensor, tf.Variable, tf.Variable]:
         """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
         kernel_spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
-        norms = norm_specs(filters, start=self.config.output_scale)
+        share = self.config.share_output_kernel
+        rows = 1 if share else self.config.num_cells + 2
         with tf.compat.v1.variable_scope("final_conv"):
-            bank = create_bank(
-                "kernel", self.config.num_cells + 2, (kernel_spec,), context.scheme
-            )
-            scale, offset = self._create_weights(norms, context.scheme)
+            bank = create_bank("kernel", rows, (kernel_spec,), context.scheme)
+            scale, offset = self._create_weights(norm_specs(filters), context.scheme)
+        if share:
+            return tf.tile(bank, [tf.size(routing.unread), 1]), scale, offset
         return tf.gather(bank, routing.unread), scale, offset
 
     def _combine_function(self, context: Context, filters: int, image) -> Callable:

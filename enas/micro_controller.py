@@ -25,6 +25,9 @@ class ControllerConfig(NamedTuple):
     op_bias: where the learned bias of the operations starts.
     op_prior: a fixed addition to the normal cell's operation logits.
     baseline_decay: of the exponential average of rewards.
+    baseline_from_0: whether that starts at 0, or else at the first reward.
+    adam_epsilon: of Adam. A gradient is some 1e-4 in size: with 1e-3, as older codes
+      have it, the weights keep nearly still.
     """
 
     num_cells: int = 5
@@ -36,7 +39,9 @@ class ControllerConfig(NamedTuple):
     op_prior: tuple[float, ...] = tuple(op.prior for op in OPERATIONS)
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
+    baseline_from_0: bool = True
     lr: float = 0.0035
+    adam_epsilon: float = 1e-3
     l2_reg: float = 0.0
     num_aggregate: int = 10
 
@@ -171,10 +176,10 @@ class MicroController(Controller):
             updates = _state("updates", [], tf.int64)
             sums = [_state(v.op.name + "_sum", v.shape) for v in variables]
         reward = accuracy + config.entropy_weight * sample.entropy
-        baseline = average.assign_add(
-            (1.0 - config.baseline_decay) * (reward - average), read_value=True
-        )
-        baseline = tf.convert_to_tensor(baseline)
+        baseline = self._move(average, reward)
+        if not config.baseline_from_0:
+            # What rewards weigh in the average; the rest of it is the 0 of its start.
+            baseline /= self._move(_state("baseline_weight", []), 1.0)
         loss = -sample.log_prob * tf.stop_gradient(reward - baseline)
         objective = loss
         if config.l2_reg:
@@ -186,7 +191,9 @@ class MicroController(Controller):
         accumulate = tf.group(
             *[s.assign_add(g) for s, g in zip(sums, gradients, strict=True)]
         )
-        optimizer = tf.compat.v1.train.AdamOptimizer(config.lr, beta1=0.0, epsilon=1e-3)
+        optimizer = tf.compat.v1.train.AdamOptimizer(
+            config.lr, beta1=0.0, epsilon=config.adam_epsilon
+        )
         means = [s / config.num_aggregate for s in sums]
         applied = optimizer.apply_gradients(zip(means, variables, strict=True), updates)
         with tf.control_dependencies([applied]):
@@ -199,6 +206,11 @@ class MicroController(Controller):
             baseline,
             updates,
         )
+
+    def _move(self, average: tf.Variable, value) -> tf.Tensor:
+        """An exponential average of values, as it is after one more."""
+        change = (1.0 - self.config.baseline_decay) * (value - average)
+        return tf.convert_to_tensor(average.assign_add(change, read_value=True))
 
 
 def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:

@@ -30,9 +30,10 @@ class ChildConfig(NamedTuple):
     pool_layers: the numbers of the reduction layers, ascending.
     first_scheme: of the stem and layer 0.
     shortcut: whether a layer's second input, calibrated, is added to its output.
-    shortcut_pool: the window of the max pool that it passes; 1 for none.
-    output_scale: where the scale of the batch norm at a layer's end starts (search
-    child).
+    op_shortcut: whether a separable convolution's input is added to its output.
+    op_scale: where the scale of its last batch norm starts.
+    share_output_kernel: whether the nodes of a layer share the kernel of its output
+      convolution (search child).
     keep_prob: of dropout before the head.
     drop_path_keep_prob: of the last layer's branches at the end of training (fixed
     child).
@@ -50,8 +51,9 @@ class ChildConfig(NamedTuple):
     first_scheme: Scheme
     use_aux_heads: bool = True
     shortcut: bool = False
-    shortcut_pool: int = 1
-    output_scale: float = 1.0
+    op_shortcut: bool = False
+    op_scale: float = 1.0
+    share_output_kernel: bool = False
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
     loss: str = "cross_entropy"
@@ -181,7 +183,7 @@ class Model:
         return self.config.first_scheme if layer <= 0 else self.config.scheme
 
     def _context(self, layer: int) -> Context:
-        return Context(self.scheme_of(layer), self._norm)
+        return Context(self.scheme_of(layer), self._norm, self.config.op_shortcut)
 
     def _stem(self, images: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] to [N, H, W, 3F]."""
@@ -223,7 +225,8 @@ class Model:
 
     def _with_shortcut(self, output: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """A layer's output, and, where the child has shortcuts, its second input added
-        without weights: max pooled, and the same for each of the output's nodes.
+        without weights: the same for each of the output's nodes, max pooled where the
+        layer is a reduction.
 
         Args:
           output: [N, H/stride, W/stride, F · nodes]. x: [N, H, W, F].
@@ -232,9 +235,8 @@ class Model:
             return output
         stride = x.shape[1] // output.shape[1]
         nodes = output.shape[-1] // x.shape[-1]
-        window = max(self.config.shortcut_pool, stride)
-        if window > 1:
-            x = tf.nn.max_pool2d(x, window, stride, "SAME")
+        if stride > 1:
+            x = tf.nn.max_pool2d(x, stride, stride, "SAME")
         return output + (tf.tile(x, [1, 1, 1, nodes]) if nodes > 1 else x)
 
     def _record_shape(self, layer: int, x: tf.Tensor) -> None:

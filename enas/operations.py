@@ -52,15 +52,16 @@ def reduction_specs(channels: int, filters: int) -> Specs:
     )
 
 
-def separable_specs(kernel_size: int, filters: int) -> Specs:
-    """Two times: depthwise convolution, pointwise convolution, batch norm."""
+def separable_specs(kernel_size: int, filters: int, start: float) -> Specs:
+    """Two times: depthwise convolution, pointwise convolution, batch norm; the scale of
+    the last one starts at `start`."""
     specs = []
-    for stack in ("_0", "_1"):
+    for stack, scale in (("_0", 1.0), ("_1", start)):
         window = (kernel_size, kernel_size, filters, 1)
         specs += [
             WeightSpec(f"depthwise{stack}", window, "depthwise"),
             WeightSpec(f"pointwise{stack}", (1, 1, filters, filters), "kernel"),
-            *norm_specs(filters, stack),
+            *norm_specs(filters, stack, scale),
         ]
     return tuple(specs)
 
@@ -68,7 +69,8 @@ def separable_specs(kernel_size: int, filters: int) -> Specs:
 class Operation(NamedTuple):
     """One operation on a [N, H, W, F] tensor.
 
-    weights: (filters, stride) to the specs of the weights it needs.
+    weights: (filters, stride, start = 1) to the specs of the weights it needs; where
+      it ends with a batch norm, the scale of that starts at `start`.
     build: (context, x, weights, stride) to its output, [N, H/stride, W/stride, F];
       `context` is the child's `common_ops.Context`.
     drop_path: whether drop path applies to it.
@@ -77,7 +79,7 @@ class Operation(NamedTuple):
     """
 
     name: str
-    weights: Callable[[int, int], Specs]
+    weights: Callable[..., Specs]
     build: Callable
     drop_path: bool = True
     start_bias: float = 0.0
@@ -92,7 +94,7 @@ def _separable(kernel_size: int) -> Operation:
 
     return Operation(
         f"separable conv {kernel_size}×{kernel_size}",
-        lambda filters, stride: separable_specs(kernel_size, filters),
+        lambda filters, stride, start=1.0: separable_specs(kernel_size, filters, start),
         build,
         start_bias=10.0,
         prior=0.25,
@@ -106,11 +108,12 @@ def _pool(kind: str) -> Operation:
         return common_ops.pool(x, kind, 3, stride)
 
     name = {"AVG": "average pool 3×3", "MAX": "max pool 3×3"}[kind]
-    return Operation(name, lambda filters, stride: (), build)
+    return Operation(name, lambda filters, stride, start=1.0: (), build)
 
 
 def _identity() -> Operation:
-    def weights(filters, stride):
+    def weights(filters, stride, start=1.0):
+        del start
         return () if stride == 1 else reduction_specs(filters, filters)
 
     def build(context, x, weights, stride):

@@ -35,7 +35,9 @@ SHAPING = (
     "child_pool_layers",
     "child_use_aux_heads",
     "child_shortcut",
-    "child_shortcut_pool",
+    "child_op_shortcut",
+    "child_share_output_kernel",
+    "controller_bl_from_0",
     "controller_training",
 )
 

@@ -7,13 +7,18 @@ recommended one. To add a recipe, write its entry; TensorFlow is not imported he
 RECIPES = {
     # The scripts' constants.
     "recommended": {},
-    # As the older codes trained: without a shortcut, and Adam without an average.
+    # As the older codes trained: without shortcuts, and Adam without an average of
+    # gradients, and with an epsilon above most of them.
     "faithful": {
         "child_shortcut": False,
-        "child_shortcut_pool": 1,
-        "child_output_scale": 1.0,
+        "child_op_shortcut": False,
+        "child_op_scale": 1.0,
+        "child_share_output_kernel": False,
         "child_adam_beta1": 0.0,
+        "child_adam_epsilon": 1e-3,
         "child_lr_max": 0.05,
         "child_lr_min": 0.0005,
+        "controller_adam_epsilon": 1e-3,
+        "controller_bl_from_0": True,
     },
 }

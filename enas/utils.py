@@ -15,11 +15,12 @@ from enas.common_ops import pieces_of
 class TrainConfig(NamedTuple):
     """How a child is trained; the names are those of the scripts' flags.
 
-    adam_beta1: of Adam alone. lr_dec_every, lr_T_0: in epochs.
+    adam_beta1, adam_epsilon: of Adam alone. lr_dec_every, lr_T_0: in epochs.
     """
 
     optim_algo: str = "adam"
     adam_beta1: float = 0.0
+    adam_epsilon: float = 1e-3
     l2_reg: float = 0.0
     clip_mode: str = "none"
     grad_bound: float = 5.0
@@ -98,9 +99,11 @@ class Adam(_UniqueRows, tf.compat.v1.train.AdamOptimizer):
 
 
 OPTIMIZERS = {
-    "sgd": lambda lr, beta1: tf.compat.v1.train.GradientDescentOptimizer(lr),
-    "momentum": lambda lr, beta1: Momentum(lr, momentum=0.9, use_nesterov=True),
-    "adam": lambda lr, beta1: Adam(lr, beta1=beta1, epsilon=1e-3),
+    "sgd": lambda lr, config: tf.compat.v1.train.GradientDescentOptimizer(lr),
+    "momentum": lambda lr, config: Momentum(lr, momentum=0.9, use_nesterov=True),
+    "adam": lambda lr, config: Adam(
+        lr, beta1=config.adam_beta1, epsilon=config.adam_epsilon
+    ),
 }
 
 
@@ -134,7 +137,7 @@ def get_train_ops(
             _clip_pieces(g, v, config.grad_bound)
             for g, v in zip(gradients, variables, strict=True)
         ]
-    optimizer = OPTIMIZERS[config.optim_algo](lr, config.adam_beta1)
+    optimizer = OPTIMIZERS[config.optim_algo](lr, config)
     applied = optimizer.apply_gradients(
         zip(gradients, variables, strict=True), global_step
     )

@@ -166,10 +166,31 @@ def test_a_rewarded_index_is_drawn_most_of_the_time(graph, session):
         assert np.mean(drawn[:, 0::2] == 1) > 0.8
 
 
+def test_a_baseline_from_the_first_reward(graph, session, initialize):
+    """The average of rewards alone: 0.9 times as much weight to each earlier one."""
+    config = ControllerConfig(
+        num_cells=1, entropy_weight=0.0, baseline_from_0=False, baseline_decay=0.9
+    )
+    controller = MicroController(config)
+    reward = tf.compat.v1.placeholder(tf.float32, [])
+    training = controller.train(controller.sample(), reward)
+    initialize()
+    rewards = [0.5, 0.25, 1.0]
+    for number, value in enumerate(rewards, start=1):
+        fetches = (training.accumulate, training.baseline)
+        _, baseline = session.run(fetches, {reward: value})
+        weights = [0.9**age for age in reversed(range(number))]
+        expected = np.average(rewards[:number], weights=weights)
+        assert baseline == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-5])
 def test_one_update_is_adam_on_the_mean_gradient_and_moves_the_baseline_first(
-    graph, session, initialize
+    epsilon, graph, session, initialize
 ):
-    config = ControllerConfig(num_cells=1, num_aggregate=2, entropy_weight=0.0)
+    config = ControllerConfig(
+        num_cells=1, num_aggregate=2, entropy_weight=0.0, adam_epsilon=epsilon
+    )
     controller = MicroController(config)
     sample = controller.sample()
     reward = tf.compat.v1.placeholder(tf.float32, [])
@@ -196,7 +217,7 @@ def test_one_update_is_adam_on_the_mean_gradient_and_moves_the_baseline_first(
     after = session.run(controller.variables())
     for old, new, g in zip(before, after, gradients, strict=True):
         rate = 0.0035 * np.sqrt(1 - 0.999)
-        step = rate * g / (np.sqrt(0.001 * g**2) + 1e-3)
+        step = rate * g / (np.sqrt(0.001 * g**2) + epsilon)
         np.testing.assert_allclose(new, old - step, atol=1e-6)
     for value in sums.values():
         assert not session.run(value).any()

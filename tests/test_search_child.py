@@ -50,17 +50,22 @@ class CopiedChild(FixedChild):
         return common_ops.batch_norm(x, scale, offset)
 
 
+@pytest.mark.parametrize("op_shortcut", [False, True])
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
-def test_nodes_of_search_and_fixed_cell_agree(scheme, graph, session, initialize):
+def test_nodes_of_search_and_fixed_cell_agree(
+    scheme, op_shortcut, graph, session, initialize
+):
     filters = 4
-    config = tiny_config(scheme, num_cells=3, out_filters=filters)
+    config = tiny_config(
+        scheme, num_cells=3, out_filters=filters, op_shortcut=op_shortcut
+    )
     rng = np.random.default_rng(0)
     inputs = [
         tf.constant(rng.normal(size=(2, 4, 4, filters)).astype(np.float32))
         for _ in range(2)
     ]
     child = MicroChild(config, *placeholders(config))
-    context = Context(config.scheme, common_ops.batch_norm)
+    context = Context(config.scheme, common_ops.batch_norm, op_shortcut)
     cell = tf.compat.v1.placeholder(tf.int32, [12])
     with tf.compat.v1.variable_scope("child/layer_0"):
         nodes = child.run_blocks(context, inputs, route(cell, 3), filters)
@@ -81,9 +86,13 @@ def test_nodes_of_search_and_fixed_cell_agree(scheme, graph, session, initialize
         assert actual[2:].std() > 0
 
 
-def test_output_is_the_convolution_of_the_unread_nodes(graph, session, initialize):
-    """Float: relu of each unread node times its kernel row, summed, normalized."""
-    config = tiny_config("float", num_cells=3)
+@pytest.mark.parametrize("share", [False, True])
+def test_output_is_the_convolution_of_the_unread_nodes(
+    share, graph, session, initialize
+):
+    """Float: relu of each unread node times its kernel row, or times the one that all
+    share, summed, normalized."""
+    config = tiny_config("float", num_cells=3, share_output_kernel=share)
     child = MicroChild(config, *placeholders(config))
     context = Context(config.scheme, common_ops.batch_norm)
     cell = tf.compat.v1.placeholder(tf.int32, [12])
@@ -107,7 +116,7 @@ def test_output_is_the_convolution_of_the_unread_nodes(graph, session, initializ
         )
         unread = unread_nodes(arc_from_numbers(numbers * 2).normal)
         expected = sum(
-            np.maximum(all_nodes[node], 0) @ kernels[node].reshape(4, 4)
+            np.maximum(all_nodes[node], 0) @ kernels[0 if share else node].reshape(4, 4)
             for node in unread
         )
         mean, variance = expected.mean((0, 1, 2)), expected.var((0, 1, 2))
@@ -231,23 +240,37 @@ def test_weights_counted_by_hand(graph):
     assert [tuple(s) for s in model.layer_shapes] == [(0, 8, 4), (1, 4, 8), (2, 4, 8)]
 
 
-def test_shortcut_and_output_scale(graph, session, initialize):
-    """With a scale of 0 a layer is its shortcut, whatever the string."""
-    child = tiny_config("ternarize", shortcut=True, shortcut_pool=3, output_scale=0.0)
+def test_shortcut(graph, session, initialize):
+    """Where the cells put out nothing, a layer is its shortcut."""
+    child = tiny_config("ternarize", shortcut=True)
     cells = placeholders(child)
     outputs = MicroChild(child, *cells).build(*images_and_labels(child), False)
     initialize()
     arcs = [numbers * 2 for numbers in ([0, 4, 1, 4, 2, 4, 0, 4], [1, 0, 0, 2] * 2)]
     logits = [session.run(outputs.logits, feed_of(cells, arc)) for arc in arcs]
-    np.testing.assert_array_equal(*logits)
-    assert np.abs(logits[0]).max() > 0
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3
     scales = [
         v
         for v in tf.compat.v1.trainable_variables()
         if v.op.name.endswith("final_conv/scale")
     ]
     assert len(scales) == 4
-    session.run([scale.assign(tf.ones_like(scale)) for scale in scales])
-    others = [session.run(outputs.logits, feed_of(cells, arc)) for arc in arcs]
-    assert np.abs(others[0] - others[1]).max() > 1e-3
-    assert np.abs(others[0] - logits[0]).max() > 1e-3
+    session.run([scale.assign(tf.zeros_like(scale)) for scale in scales])
+    logits = [session.run(outputs.logits, feed_of(cells, arc)) for arc in arcs]
+    np.testing.assert_array_equal(*logits)
+    assert np.abs(logits[0]).max() > 0
+
+
+def test_op_shortcut_and_scale(graph, session, initialize):
+    """With a scale of 0 and the shortcut, a convolution is the identity."""
+    child = tiny_config("ternarize", op_shortcut=True, op_scale=0.0)
+    cells = placeholders(child)
+    outputs = MicroChild(child, *cells).build(*images_and_labels(child), False)
+    initialize()
+    logits = [
+        session.run(outputs.logits, feed_of(cells, [0, op, 1, op, 2, op, 0, op] * 2))
+        for op in (4, 0, 1, 3)
+    ]
+    for of_convolution in logits[1:3]:
+        np.testing.assert_array_equal(of_convolution, logits[0])
+    assert np.abs(logits[3] - logits[0]).max() > 1e-3

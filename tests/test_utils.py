@@ -117,6 +117,22 @@ def test_adam_s_average_is_the_configured_one(graph, session, initialize):
     assert session.run(w)[0] < before[0] - 0.01
 
 
+def test_adam_s_epsilon_is_the_configured_one(graph, session, initialize):
+    """A gradient far above it moves a weight by the rate, one far below hardly."""
+    step = tf.compat.v1.train.get_or_create_global_step()
+    moved = []
+    for epsilon in (1e-8, 1.0):
+        config = CONSTANT._replace(optim_algo="adam", lr=0.1, adam_epsilon=epsilon)
+        w = create_weight(f"w_{epsilon}", [1], lambda: tf.zeros([1]))
+        train = get_train_ops(1e-3 * tf.reduce_sum(w), [w], config, step, 1, 1).train
+        moved.append((w, train))
+    initialize()
+    session.run([train for _, train in moved])
+    free, held = session.run([w[0] for w, _ in moved])
+    assert free == pytest.approx(-0.1, rel=1e-3)
+    assert -1e-3 < held < 0
+
+
 def test_the_learning_rate_follows_the_epochs(graph, session, initialize):
     w = create_weight("w", [1], lambda: tf.zeros([1]))
     step = tf.compat.v1.train.get_or_create_global_step()
