@@ -13,13 +13,12 @@ interrupted goes on.
 import argparse
 import os
 import statistics
-import subprocess
-import sys
 from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from enas.log_reader import read_log
+from benchmarks.script_runs import logged_run, parse_arguments
+from enas.log_records import Run
 from enas.text_table import text_table
 
 SCRIPT = "search_arc_mnist.py"
@@ -38,26 +37,11 @@ RECIPES = {
 Curve = dict[int, float]  # mean accuracy of the strings shown, by epoch
 
 
-def curve(path: str) -> Curve:
-    """Of the last run in a log."""
+def curve(run: Run) -> Curve:
     accuracies = defaultdict(list)
-    for shown in read_log(path)[-1].architectures:
+    for shown in run.architectures:
         accuracies[shown.epoch].append(shown.accuracy)
     return {epoch: statistics.mean(values) for epoch, values in accuracies.items()}
-
-
-def run(recipe: str, seed: int, epochs: int, folder: str, flags: list[str]) -> Curve:
-    """Searches, unless that was done before."""
-    name = os.path.join(folder, f"{recipe}-{seed}")
-    if not os.path.exists(name + ".done"):
-        command = [sys.executable, SCRIPT, *RECIPES[recipe], f"--seed={seed}"]
-        command += [f"--num_epochs={epochs}", f"--output_dir={name}", *flags]
-        with open(name + ".txt", "a", encoding="utf-8") as log:
-            subprocess.run(
-                [*command, "--reset_output_dir=False"], stdout=log, check=True
-            )
-        open(name + ".done", "w").close()
-    return curve(name + ".txt")
 
 
 def table(curves: dict[str, list[Curve]], epochs: int) -> str:
@@ -95,17 +79,15 @@ def main() -> None:
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--folder", default="search_learning")
-    arguments, flags = sys.argv[1:], []
-    if "--" in arguments:
-        cut = arguments.index("--")
-        arguments, flags = arguments[:cut], arguments[cut + 1 :]
-    options = parser.parse_args(arguments)
+    options, flags = parse_arguments(parser)
     os.makedirs(options.folder, exist_ok=True)
     curves = defaultdict(list)
     for recipe in options.recipes or RECIPES:
         for seed in map(int, options.seeds.split(",")):
-            one = run(recipe, seed, options.epochs, options.folder, flags)
-            curves[recipe].append(one)
+            name = os.path.join(options.folder, f"{recipe}-{seed}")
+            own = [f"--seed={seed}", f"--num_epochs={options.epochs}"]
+            run = logged_run(SCRIPT, name, [*RECIPES[recipe], *own, *flags])
+            curves[recipe].append(curve(run))
     print(table(curves, options.epochs))
     draw(curves, os.path.join(options.folder, "curves.png"))
 

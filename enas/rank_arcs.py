@@ -1,9 +1,10 @@
 """Ranks strings on the whole validation set, from a search's checkpoint.
 
-    enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" …]
+    enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" … | --draw=N]
 
-Without strings: those of the search's last round, whose ranking is then kept in
-OUTPUT_DIR/ranking.json. As many strings drawn uniformly stand beside them.
+Without strings: those of the search's last round, or N that the controller draws and N
+of an untrained one; the ranking is then kept in OUTPUT_DIR/ranking.json. As many
+strings drawn uniformly stand beside them.
 """
 
 import importlib
@@ -33,8 +34,13 @@ def main() -> None:
         )
         parser.add_argument("output_dir", help="of a search that has a checkpoint")
         parser.add_argument("arcs", nargs="*", metavar="ARC", help="in quotes")
+        parser.add_argument(
+            "--draw", type=int, default=0, metavar="N", help="strings to draw"
+        )
         arguments = parser.parse_args()
-        _rank(arguments.output_dir, arguments.arcs)
+        if arguments.draw < 0 or (arguments.draw and arguments.arcs):
+            raise UsageError("--draw takes a number above 0, and no strings beside it")
+        _rank(arguments.output_dir, arguments.arcs, arguments.draw)
 
 
 def read_settings(output_dir: str) -> Settings:
@@ -67,7 +73,7 @@ def read_settings(output_dir: str) -> Settings:
         raise InputError(f"{path}: {error}") from None
 
 
-def _rank(output_dir: str, texts: list[str]) -> None:
+def _rank(output_dir: str, texts: list[str], draw: int) -> None:
     settings = read_settings(output_dir)
     try:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
@@ -87,8 +93,9 @@ def _rank(output_dir: str, texts: list[str]) -> None:
     from enas.loop import Run
     from enas.session import Session, input_errors
 
-    arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
-    if not arcs:
+    if not draw:
+        arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
+    if not (arcs or draw):
         raise InputError(f"{output_dir} has no strings of a round yet; name some")
     with tf.Graph().as_default(), input_errors():
         pipeline = InputPipeline(data, settings.batch_size)
@@ -98,8 +105,13 @@ def _rank(output_dir: str, texts: list[str]) -> None:
         with Session(output_dir, pipeline) as session:
             log, events, progress = Log(None), Events(None), None
             run = Run(session, pipeline, log, events, progress, settings, 1)
+            arcs = arcs or search.draw_arcs(session, sample, settings, draw)
             source = GIVEN if texts else search.source_of(settings)
-            ranked = ranking.rank(run, sample, outputs, arcs, source)
+            candidates = ranking.beside_uniform(arcs, source, settings)
+            if draw and source == search.CONTROLLER:
+                untrained = search.untrained_arcs(settings, draw)
+                candidates += [(arc, search.UNTRAINED) for arc in untrained]
+            ranked = ranking.rank(run, sample, outputs, candidates)
     print(ranking.table(ranked))
     if not texts:
         ranking.save(output_dir, ranked)

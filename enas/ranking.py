@@ -18,6 +18,7 @@ from enas.accuracy import mean_and_error, standard_error
 from enas.arc import Arc, parse_arc, random_arc
 from enas.controller import Sample
 from enas.errors import InputError
+from enas.flags import Settings
 from enas.loop import Run
 from enas.models import Outputs
 from enas.output_dir import write_json
@@ -27,6 +28,7 @@ ARCS_FILE = "arcs.json"  # the strings of the last round
 RANKING_FILE = "ranking.json"
 SPLIT = "valid"
 UNIFORM = "uniform"  # the source of strings drawn uniformly
+Candidate = tuple[Arc, str]  # a string, and what drew it
 
 
 class Ranked(NamedTuple):
@@ -41,23 +43,29 @@ class Ranked(NamedTuple):
     error: float
 
 
+def beside_uniform(
+    arcs: Sequence[Arc], source: str, settings: Settings
+) -> list[Candidate]:
+    """Strings, and as many uniform ones, unless they are such themselves."""
+    candidates = [(arc, source) for arc in arcs]
+    if source != UNIFORM:
+        rng = random.Random(settings.seed or None)
+        uniform = [random_arc(settings.child_num_cells, rng) for _ in arcs]
+        candidates += [(arc, UNIFORM) for arc in uniform]
+    return candidates
+
+
 def rank(
-    run: Run, sample: Sample, outputs: Outputs, arcs: Sequence[Arc], source: str
+    run: Run, sample: Sample, outputs: Outputs, candidates: Sequence[Candidate]
 ) -> list[Ranked]:
-    """Judges strings on the whole validation set, beside as many uniform ones.
+    """Judges strings on the whole validation set.
 
     Args:
       sample: where the child takes its string from; is fed instead.
-      source: what drew the strings; beside UNIFORM ones no others are judged.
 
     Returns:
       All of them, the best first.
     """
-    rng = random.Random(run.settings.seed or None)
-    num_cells = run.settings.child_num_cells
-    candidates = [(arc, source) for arc in arcs]
-    if source != UNIFORM:
-        candidates += [(random_arc(num_cells, rng), UNIFORM) for _ in arcs]
     images, ranked = run.pipeline.num_examples[SPLIT], []
     for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
         correct = loop.count_correct(run, outputs, SPLIT, 0, sample.feed(arc))
@@ -68,7 +76,8 @@ def rank(
 
 
 def table(ranked: Sequence[Ranked]) -> str:
-    """A row a string, then the mean of each source and how they differ."""
+    """A row a string, then the mean of each source and how others differ from the
+    uniform ones."""
     rows = [("rank", "accuracy", "error", "drawn by", "string")]
     rows += [
         (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
@@ -78,22 +87,22 @@ def table(ranked: Sequence[Ranked]) -> str:
 
 
 def _means(ranked: Sequence[Ranked]) -> list[str]:
-    """The mean of each source of several strings, and how two sources differ."""
-    means, lines = [], []
+    """The mean of each source of several strings, and the others less the uniform."""
+    means, lines = {}, []
     for source in sorted({one.source for one in ranked}, key=UNIFORM.__eq__):
         accuracies = [one.accuracy for one in ranked if one.source == source]
         if len(accuracies) > 1:
-            mean, error = mean_and_error(accuracies)
-            means.append((mean, error))
+            mean, error = means[source] = mean_and_error(accuracies)
             count = f"{len(accuracies)} {source}"
             lines.append(f"mean of {count}: {mean:.4f} ± {error:.4f}")
-    if len(means) == 2:
-        (first, first_error), (second, second_error) = means
-        error = math.hypot(first_error, second_error)
-        lines.append(
-            f"difference: {first - second:+.4f} ± {error:.4f} "
-            f"(standard errors, by how strings of a kind differ)"
-        )
+    uniform, uniform_error = means.pop(UNIFORM, (None, None))
+    if uniform is not None:
+        for source, (mean, error) in means.items():
+            error = math.hypot(error, uniform_error)
+            lines.append(
+                f"{source} - uniform: {mean - uniform:+.4f} ± {error:.4f} "
+                f"(standard errors, by how strings of a kind differ)"
+            )
     return lines
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas import configs, loop, ranking
-from enas.arc import arc_from_numbers
+from enas import configs, draws, loop, ranking
+from enas.arc import Arc, arc_from_numbers
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags import Settings
-from enas.input_pipeline import InputPipeline
+from enas.input_pipeline import STREAMS, InputPipeline
 from enas.log import Log, architecture_lines, controller_line
 from enas.loop import ChildOps, Run
 from enas.micro_child import MicroChild
@@ -25,7 +25,9 @@ from enas.ranking import UNIFORM
 from enas.session import leave_functions_alone
 
 SHOWN_ARCHITECTURES = 10
-CONTROLLER = "controller"  # the source of strings that it sampled
+# Sources of strings: the controller, and one like it at its start.
+CONTROLLER = "controller"
+UNTRAINED = "untrained"
 
 
 class SearchOps(NamedTuple):
@@ -197,11 +199,30 @@ def source_of(settings: Settings) -> str:
     return CONTROLLER if settings.controller_training else UNIFORM
 
 
+def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[Arc]:
+    """Strings that the controller samples, the same ones each time."""
+    activity, arcs = len(STREAMS), []
+    for number in range(count):
+        place = draws.feed(settings.seed, activity, number)
+        cells = session.run((sample.normal_arc, sample.reduce_arc), place)
+        arcs.append(arc_from_numbers(np.concatenate(cells)))
+    return arcs
+
+
+def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
+    """Strings that the search's controller samples before it is trained."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.set_random_seed(settings.seed)
+        sample = _make_controller(settings).sample()
+        session.run(tf.compat.v1.global_variables_initializer())
+        return draw_arcs(session, sample, settings, count)
+
+
 def _rank_last_round(run: Run, ops: SearchOps) -> None:
     arcs = ranking.read_arcs(run.settings.output_dir, run.settings.child_num_cells)
     if not arcs:
         return
-    source = source_of(run.settings)
-    ranked = ranking.rank(run, ops.sample, ops.child.outputs, arcs, source)
+    candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
+    ranked = ranking.rank(run, ops.sample, ops.child.outputs, candidates)
     print(ranking.table(ranked), file=sys.stderr)
     ranking.save(run.settings.output_dir, ranked)

@@ -23,7 +23,7 @@ def test_means_and_their_difference():
     assert lines[1].split() == ["1", "0.9000", "0.0100", "controller", "0", "1"]
     assert "mean of 2 controller: 0.8000 ± 0.1000" in lines
     assert "mean of 2 uniform: 0.5000 ± 0.0000" in lines
-    assert lines[-1].startswith("difference: +0.3000 ± 0.1000")
+    assert lines[-1].startswith("controller - uniform: +0.3000 ± 0.1000")
     assert len(table(ranked[:1]).splitlines()) == 2  # one string has no spread
 
 
@@ -54,6 +54,15 @@ def test_folders_that_hold_no_search(tmp_path, content, message):
     assert process.returncode == 1
     assert process.stdout == ""
     assert message in process.stderr and process.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--draw=2", SMALL_ARC], ["--draw=-1"]])
+def test_strings_are_drawn_or_given(tmp_path, words):
+    process = run_module("enas.rank_arcs", tmp_path, *words)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == (
+        "rank_arcs: --draw takes a number above 0, and no strings beside it\n"
+    )
 
 
 def test_wrong_usage():

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -103,6 +104,15 @@ def check_ranking(out):
     for one in ranked:
         if one["source"] == "controller":  # threads may round differently
             assert again[one["arc"]] == pytest.approx(one["accuracy"], abs=1.5 / 110)
+    process = run_module("enas.rank_arcs", out, "--draw=3")
+    assert process.returncode == 0, process.stderr
+    with open(f"{out}/ranking.json", encoding="utf-8") as stream:
+        drawn = json.load(stream)
+    sources = Counter(one["source"] for one in drawn)
+    assert sources == {"controller": 3, "untrained": 3, "uniform": 3}
+    assert len({one["arc"] for one in drawn}) == 9
+    assert "mean of 3 untrained: " in process.stdout
+    assert "\nuntrained - uniform: " in process.stdout
 
 
 def check_strings_given_to_rank(out):

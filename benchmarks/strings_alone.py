@@ -1,0 +1,101 @@
+"""Strings of a ranking, each trained alone: what a search's accuracy tells of them.
+
+    python -m benchmarks.strings_alone OUTPUT_DIR [--count=6] [--jobs=1]
+        [--folder=FOLDER] [-- FLAG …]
+
+takes of OUTPUT_DIR/ranking.json (see enas/rank_arcs.py) so many strings of each source,
+evenly from its best to its worst, and trains each by train_arc_mnist.py with the flags
+that follow `--`. Prints for each its accuracy with the search's weights and its test
+error alone, the mean and the median of each source, and the rank correlation of the
+two accuracies. Logs stay in FOLDER; what was trained is not trained again.
+"""
+
+import argparse
+import json
+import os
+import statistics
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from benchmarks.script_runs import logged_run, parse_arguments
+from enas.accuracy import mean_and_error
+from enas.ranking import RANKING_FILE, Ranked
+from enas.text_table import text_table
+
+SCRIPT = "train_arc_mnist.py"
+
+
+def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
+    """So many of each source, evenly from its best to its worst."""
+    of_source = defaultdict(list)
+    for one in sorted(ranked, key=lambda one: -one.accuracy):
+        of_source[one.source].append(one)
+    strings = []
+    for ones in of_source.values():
+        places = np.linspace(0, len(ones) - 1, min(count, len(ones)))
+        strings += [ones[round(place)] for place in places]
+    return strings
+
+
+def test_error(one: Ranked, folder: str, flags: list[str]) -> float:
+    """Of the string after its last epoch alone."""
+    name = os.path.join(folder, one.arc.replace(" ", ""))
+    run = logged_run(SCRIPT, name, [f"--fixed_arc={one.arc}", *flags])
+    return 1.0 - [e.accuracy for e in run.evaluations if e.split == "test"][-1]
+
+
+def rank_correlation(a: list[float], b: list[float]) -> float:
+    """Spearman's; equal values share the mean of their ranks."""
+
+    def ranks(values):
+        values = np.array(values)
+        return [np.mean(np.flatnonzero(np.sort(values) == value)) for value in values]
+
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+
+
+def report(strings: list[Ranked], errors: list[float]) -> str:
+    rows = [("alone, error", "in the search", "drawn by", "string")]
+    for error, one in sorted(zip(errors, strings, strict=True)):
+        rows.append((f"{error:.2%}", f"{one.accuracy:.4f}", one.source, one.arc))
+    lines = [text_table(rows, left=(2, 3))]
+    for source in dict.fromkeys(one.source for one in strings):
+        of_source = [
+            e for e, one in zip(errors, strings, strict=True) if one.source == source
+        ]
+        mean, error = mean_and_error(of_source)
+        median = statistics.median(of_source)
+        lines.append(
+            f"{len(of_source)} {source}: mean {mean:.2%} ± {error:.2%}, "
+            f"median {median:.2%}"
+        )
+    correlation = rank_correlation(
+        [one.accuracy for one in strings], [-error for error in errors]
+    )
+    lines.append(
+        f"rank correlation: {correlation:+.2f} "
+        f"(± {(len(strings) - 1) ** -0.5:.2f} if there is none)"
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("output_dir")
+    parser.add_argument("--count", type=int, default=6)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder", default="strings_alone")
+    options, flags = parse_arguments(parser)
+    os.makedirs(options.folder, exist_ok=True)
+    with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
+        ranked = [Ranked(**one) for one in json.load(file)]
+    strings = chosen(ranked, options.count)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        errors = pool.map(lambda one: test_error(one, options.folder, flags), strings)
+        print(report(strings, list(errors)))
+
+
+if __name__ == "__main__":
+    main()
