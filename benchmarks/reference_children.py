@@ -22,6 +22,8 @@ class ReferenceChild(MicroChild):
 
     def _convolve(self, context: Context, x, kernels, scale, offset, filters):
         """The unread nodes side by side, [N, H, W, n·F], to [N, H, W, F]."""
+        if self.config.share_output_kernel:
+            kernels = tf.tile(kernels, [tf.shape(x)[-1] // filters, 1])
         kernel = tf.reshape(kernels, [1, 1, -1, filters])
         conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
         return context.norm(conv(context.scheme.activation(x)), scale, offset)

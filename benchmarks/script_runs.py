@@ -5,17 +5,27 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from enas.log_reader import read_log
 from enas.log_records import Run
 
 
-def logged_run(script: str, name: str, flags: Sequence[str]) -> Run:
-    """What the log of a script's run tells, after the run has ended.
+def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> list[Run]:
+    """What the logs of a script's runs tell, after all have ended.
 
-    The log is `name`.txt, the output folder `name`. A run that ended before is not run
-    again, and one that was interrupted goes on.
+    A run that ended before is not run again, and one that was interrupted goes on.
+
+    Args:
+      flags: of each run, by its output folder; its log is named so, too, and `.txt`.
+      jobs: so many run side by side.
     """
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(partial(_logged_run, script), flags, flags.values()))
+
+
+def _logged_run(script: str, name: str, flags: Sequence[str]) -> Run:
     if not os.path.exists(name + ".done"):
         command = [sys.executable, script, *flags, f"--output_dir={name}"]
         with open(name + ".txt", "a", encoding="utf-8") as log:

@@ -1,13 +1,13 @@
 """Learning curves of search recipes, side by side.
 
-    python -m benchmarks.search_learning [--seeds=1,2] [--epochs=3] [--folder=FOLDER]
-        [RECIPE …] [-- FLAG …]
+    python -m benchmarks.search_learning [--seeds=1,2] [--epochs=3] [--jobs=1]
+        [--folder=FOLDER] [RECIPE …] [-- FLAG …]
 
 runs search_arc_mnist.py once for each recipe (see RECIPES; all of them by default) and
-seed, one after another, with the flags that follow `--` in each. Prints the mean
-`val_acc` of the ten strings after each epoch, and draws them into FOLDER/curves.png.
-Logs stay in FOLDER; a run whose log is whole is not run again, and one that was
-interrupted goes on.
+seed, --jobs of them side by side, with the flags that follow `--` in each. Prints the
+mean `val_acc` of the ten strings after each epoch, and draws them into
+FOLDER/curves.png. Logs stay in FOLDER; a run whose log is whole is not run again, and
+one that was interrupted goes on.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from benchmarks.script_runs import logged_run, parse_arguments
+from benchmarks.script_runs import logged_runs, parse_arguments
 from enas.log_records import Run
 from enas.text_table import text_table
 
@@ -78,16 +78,22 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", choices=[*RECIPES, []])
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", default="search_learning")
     options, flags = parse_arguments(parser)
     os.makedirs(options.folder, exist_ok=True)
-    curves = defaultdict(list)
+    recipes, runs = [], {}
     for recipe in options.recipes or RECIPES:
         for seed in map(int, options.seeds.split(",")):
             name = os.path.join(options.folder, f"{recipe}-{seed}")
             own = [f"--seed={seed}", f"--num_epochs={options.epochs}"]
-            run = logged_run(SCRIPT, name, [*RECIPES[recipe], *own, *flags])
-            curves[recipe].append(curve(run))
+            runs[name] = [*RECIPES[recipe], *own, *flags]
+            recipes.append(recipe)
+    curves = defaultdict(list)
+    for recipe, run in zip(
+        recipes, logged_runs(SCRIPT, runs, options.jobs), strict=True
+    ):
+        curves[recipe].append(curve(run))
     print(table(curves, options.epochs))
     draw(curves, os.path.join(options.folder, "curves.png"))
 

@@ -15,12 +15,12 @@ import json
 import os
 import statistics
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from benchmarks.script_runs import logged_run, parse_arguments
+from benchmarks.script_runs import logged_runs, parse_arguments
 from enas.accuracy import mean_and_error
+from enas.log_records import Run
 from enas.ranking import RANKING_FILE, Ranked
 from enas.text_table import text_table
 
@@ -39,10 +39,8 @@ def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
     return strings
 
 
-def test_error(one: Ranked, folder: str, flags: list[str]) -> float:
-    """Of the string after its last epoch alone."""
-    name = os.path.join(folder, one.arc.replace(" ", ""))
-    run = logged_run(SCRIPT, name, [f"--fixed_arc={one.arc}", *flags])
+def test_error(run: Run) -> float:
+    """After the last epoch."""
     return 1.0 - [e.accuracy for e in run.evaluations if e.split == "test"][-1]
 
 
@@ -92,9 +90,15 @@ def main() -> None:
     with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
         ranked = [Ranked(**one) for one in json.load(file)]
     strings = chosen(ranked, options.count)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        errors = pool.map(lambda one: test_error(one, options.folder, flags), strings)
-        print(report(strings, list(errors)))
+    runs = {
+        os.path.join(options.folder, one.arc.replace(" ", "")): [
+            f"--fixed_arc={one.arc}",
+            *flags,
+        ]
+        for one in strings
+    }
+    errors = map(test_error, logged_runs(SCRIPT, runs, options.jobs))
+    print(report(strings, list(errors)))
 
 
 if __name__ == "__main__":

@@ -203,31 +203,38 @@ class MicroChild(Model):
     def _combine_weights(
         self, context: Context, routing: Routing, filters: int
     ) -> tuple[tf.Tensor, tf.Variable, tf.Variable]:
-        """(kernels of the unread nodes [n, F·F], batch norm's scale and offset)."""
+        """(kernels of the unread nodes [n, F·F], or the one that nodes share [1, F·F];
+        batch norm's scale and offset)."""
         kernel_spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
         share = self.config.share_output_kernel
         rows = 1 if share else self.config.num_cells + 2
         with tf.compat.v1.variable_scope("final_conv"):
             bank = create_bank("kernel", rows, (kernel_spec,), context.scheme)
             scale, offset = self._create_weights(norm_specs(filters), context.scheme)
-        if share:
-            return tf.tile(bank, [tf.size(routing.unread), 1]), scale, offset
-        return tf.gather(bank, routing.unread), scale, offset
+        kernels = bank if share else tf.gather(bank, routing.unread)
+        return kernels, scale, offset
 
     def _combine_function(self, context: Context, filters: int, image) -> Callable:
-        """(nodes, unread [n], kernels [n, F·F]) to [N, H, W, F].
+        """(nodes, unread [n], kernels [n or 1, F·F]) to [N, H, W, F].
 
         One branch for each number of unread nodes, since concatenation and kernel are
-        of that size: at least the last node is unread, at most all but one.
+        of that size: at least the last node is unread, at most all but one. Where nodes
+        share a kernel, their sum is convolved.
         """
+        activation, share = context.scheme.activation, self.config.share_output_kernel
+
+        def merge(picked):
+            if share:
+                return tf.add_n([activation(node) for node in picked])
+            return activation(tf.concat(picked, axis=-1))
 
         @tf.function(autograph=False)
         def run_combine(nodes, unread, kernels):
             def branch(count):
                 def run():
                     picked = [get_node(nodes, unread[i], image) for i in range(count)]
-                    x = context.scheme.activation(tf.concat(picked, axis=-1))
-                    kernel = tf.reshape(kernels, [1, 1, count * filters, filters])
+                    x = merge(picked)
+                    kernel = tf.reshape(kernels, [1, 1, x.shape[-1], filters])
                     conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
                     return conv(x)
 

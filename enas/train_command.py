@@ -11,8 +11,8 @@ from enas.arc import Arc
 from enas.flag_table import FLAGS
 
 # A search's flags that the training of its string takes over: images and network. How
-# long and how fast it is trained is another matter for one string alone; so is a
-# shortcut, which helps many strings to share weights, and hinders one.
+# long and how fast it is trained is another matter for one string alone; so are
+# shortcuts, which help many strings to share weights, and hinder one.
 CARRIED = (
     "train_data_dir",
     "val_data_dir",

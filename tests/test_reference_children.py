@@ -23,10 +23,22 @@ ARCS = (
 )
 
 
+# What the recommended recipe adds.
+SHORTCUTS = {
+    "shortcut": True,
+    "op_shortcut": True,
+    "op_scale": 0.5,
+    "share_output_kernel": True,
+}
+
+
+@pytest.mark.parametrize("recipe", [{}, SHORTCUTS], ids=["faithful", "recommended"])
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
-def test_logits_and_gradients_agree(scheme, graph, session, initialize, monkeypatch):
+def test_logits_and_gradients_agree(
+    scheme, recipe, graph, session, initialize, monkeypatch
+):
     monkeypatch.setattr(reference_children, "COPIES", 1)
-    config = tiny_config(scheme, num_layers=1, pool_layers=(1,))
+    config = tiny_config(scheme, num_layers=1, pool_layers=(1,), **recipe)
     batch = images_and_labels(config)
     cells = placeholders(config)
     own, all_branches = MicroChild(config, *cells), AllBranchesChild(config, *cells)
