@@ -44,6 +44,7 @@ CONSTANTS = {
     "child_shortcut": True,
     "child_op_shortcut": True,
     "child_op_scale": 0.1,
+    "child_node_mean": True,
     "child_share_output_kernel": True,
     # Child: loss and regularization
     "child_loss": "cross_entropy",

@@ -48,6 +48,7 @@ CONSTANTS = {
     "child_shortcut": False,
     "child_op_shortcut": False,
     "child_op_scale": 1.0,
+    "child_node_mean": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,

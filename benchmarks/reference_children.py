@@ -71,7 +71,7 @@ class StraightChild(ReferenceChild):
                 operation = OPERATIONS[routing.op[edge]]
                 x = nodes[routing.index[edge]]
                 sides.append(operation.build(context, x, weights[edge], 1))
-            nodes.append(tf.add(*sides))
+            nodes.append(self._node(*sides))
         return nodes
 
     def _edge_weights(self, context: Context, routing, filters) -> list:
@@ -121,7 +121,7 @@ class AllBranchesChild(ReferenceChild):
                         weights = unpack_row(row, specs)
                     outputs.append(operation.build(context, x, weights, 1))
                 sides.append(tf.gather(tf.stack(outputs), op))
-            nodes.append(tf.add(*sides))
+            nodes.append(self._node(*sides))
         return nodes
 
     def combine(self, context: Context, nodes, routing, filters, image):

@@ -29,6 +29,7 @@ RECIPES = {
     "no-shortcut": ("--child_shortcut=False",),
     "no-op-shortcut": ("--child_op_shortcut=False",),
     "op-scale-1": ("--child_op_scale=1",),
+    "node-sum": ("--child_node_mean=False",),
     "output-kernels": ("--child_share_output_kernel=False",),
     "beta1-0": ("--child_adam_beta1=0",),
     "epsilon-1e-3": ("--child_adam_epsilon=1e-3",),

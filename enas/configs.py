@@ -36,6 +36,7 @@ def child_config(
         shortcut=settings.child_shortcut,
         op_shortcut=settings.child_op_shortcut,
         op_scale=settings.child_op_scale,
+        node_mean=settings.child_node_mean,
         share_output_kernel=getattr(settings, "child_share_output_kernel", False),
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,

@@ -84,7 +84,7 @@ class FixedChild(Model):
                 with tf.compat.v1.variable_scope(f"block_{number}_{side}"):
                     strides = stride if index < 2 else 1
                     sides.append(self._edge(context, layer, nodes[index], op, strides))
-            nodes.append(tf.add(*sides))
+            nodes.append(self._node(*sides))
         return nodes
 
     def _kept_images(self, layer: int) -> int:

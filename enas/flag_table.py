@@ -180,6 +180,9 @@ FLAGS = {
     "child_op_scale": Flag(
         float, "Where the scale of its last batch norm starts.", at_least(0)
     ),
+    "child_node_mean": Flag(
+        bool, "A node is the mean of its block's operations, and not their sum."
+    ),
     "child_share_output_kernel": Flag(
         bool, "One kernel for all nodes in a layer's output convolution."
     ),

@@ -134,7 +134,8 @@ class MicroChild(Model):
                 y = run_edge(x, op[edge], *[rows[edge] for rows in edge_rows])
                 y.set_shape(image)
                 sides.append(y)
-            nodes = lists.TensorListPushBack(input_handle=nodes, tensor=tf.add(*sides))
+            node = self._node(*sides)
+            nodes = lists.TensorListPushBack(input_handle=nodes, tensor=node)
         return nodes
 
     def _edge_rows(

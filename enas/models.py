@@ -32,6 +32,7 @@ class ChildConfig(NamedTuple):
     shortcut: whether a layer's second input, calibrated, is added to its output.
     op_shortcut: whether a separable convolution's input is added to its output.
     op_scale: where the scale of its last batch norm starts.
+    node_mean: whether a node is the mean of its two operations, or else their sum.
     share_output_kernel: whether the nodes of a layer share the kernel of its output
       convolution (search child).
     keep_prob: of dropout before the head.
@@ -53,6 +54,7 @@ class ChildConfig(NamedTuple):
     shortcut: bool = False
     op_shortcut: bool = False
     op_scale: float = 1.0
+    node_mean: bool = False
     share_output_kernel: bool = False
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
@@ -222,6 +224,10 @@ class Model:
             if second.shape[-1] != filters:
                 second = self._conv_norm(context, act(second), filters)
         return [first, second]
+
+    def _node(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """A block's node of its two operations' outputs."""
+        return 0.5 * (x + y) if self.config.node_mean else x + y
 
     def _with_shortcut(self, output: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """A layer's output, and, where the child has shortcuts, its second input added

@@ -36,6 +36,7 @@ SHAPING = (
     "child_use_aux_heads",
     "child_shortcut",
     "child_op_shortcut",
+    "child_node_mean",
     "child_share_output_kernel",
     "controller_bl_from_0",
     "controller_training",

@@ -37,7 +37,7 @@ def main() -> None:
         parser.add_argument(
             "--draw", type=int, default=0, metavar="N", help="strings to draw"
         )
-        arguments = parser.parse_args()
+        arguments = parser.parse_intermixed_args()
         if arguments.draw < 0 or (arguments.draw and arguments.arcs):
             raise UsageError("--draw takes a number above 0, and no strings beside it")
         _rank(arguments.output_dir, arguments.arcs, arguments.draw)

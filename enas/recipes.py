@@ -13,6 +13,7 @@ RECIPES = {
         "child_shortcut": False,
         "child_op_shortcut": False,
         "child_op_scale": 1.0,
+        "child_node_mean": False,
         "child_share_output_kernel": False,
         "child_adam_beta1": 0.0,
         "child_adam_epsilon": 1e-3,

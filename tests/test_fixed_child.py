@@ -251,6 +251,17 @@ def test_the_first_scheme_is_four_bits_unless_named(
         np.testing.assert_allclose(step, [1.0 / m, 0.0])
 
 
+@pytest.mark.parametrize("mean", [False, True])
+def test_a_node_is_the_sum_or_the_mean(mean, graph, session, initialize):
+    x, y = np.random.default_rng(0).normal(size=(2, 1, 4, 4, 3)).astype(np.float32)
+    model = fixed_child(tiny_config(node_mean=mean), [0, 4, 1, 4, 2, 4, 0, 4] * 2)
+    inputs = [tf.constant(x), tf.constant(y)]
+    *_, first, second = session.run(model.run_blocks(1, inputs, model.arc.normal, 1))
+    divisor = 2 if mean else 1
+    np.testing.assert_allclose(first, (x + y) / divisor, rtol=1e-6)
+    np.testing.assert_allclose(second, (first + x) / divisor, rtol=1e-6)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_shortcut(stride, graph, session, initialize):
     """The second input, max pooled by a stride, is added to each output node."""

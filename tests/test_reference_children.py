@@ -28,6 +28,7 @@ SHORTCUTS = {
     "shortcut": True,
     "op_shortcut": True,
     "op_scale": 0.5,
+    "node_mean": True,
     "share_output_kernel": True,
 }
 

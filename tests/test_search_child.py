@@ -50,22 +50,21 @@ class CopiedChild(FixedChild):
         return common_ops.batch_norm(x, scale, offset)
 
 
-@pytest.mark.parametrize("op_shortcut", [False, True])
+@pytest.mark.parametrize("recommended", [False, True])
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 def test_nodes_of_search_and_fixed_cell_agree(
-    scheme, op_shortcut, graph, session, initialize
+    scheme, recommended, graph, session, initialize
 ):
     filters = 4
-    config = tiny_config(
-        scheme, num_cells=3, out_filters=filters, op_shortcut=op_shortcut
-    )
+    changes = {"op_shortcut": recommended, "node_mean": recommended}
+    config = tiny_config(scheme, num_cells=3, out_filters=filters, **changes)
     rng = np.random.default_rng(0)
     inputs = [
         tf.constant(rng.normal(size=(2, 4, 4, filters)).astype(np.float32))
         for _ in range(2)
     ]
     child = MicroChild(config, *placeholders(config))
-    context = Context(config.scheme, common_ops.batch_norm, op_shortcut)
+    context = Context(config.scheme, common_ops.batch_norm, recommended)
     cell = tf.compat.v1.placeholder(tf.int32, [12])
     with tf.compat.v1.variable_scope("child/layer_0"):
         nodes = child.run_blocks(context, inputs, route(cell, 3), filters)
