@@ -58,7 +58,7 @@ CONSTANTS = {
     "child_adam_beta1": 0.9,
     "child_adam_epsilon": 1e-8,
     "child_lr_cosine": True,
-    "child_lr_max": 0.03,
+    "child_lr_max": 0.01,
     "child_lr_min": 0.0005,
     "child_lr_T_0": 10,
     "child_lr_T_mul": 2,

@@ -33,7 +33,7 @@ RECIPES = {
     "output-kernels": ("--child_share_output_kernel=False",),
     "beta1-0": ("--child_adam_beta1=0",),
     "epsilon-1e-3": ("--child_adam_epsilon=1e-3",),
-    "rate-0.01": ("--child_lr_max=0.01",),
+    "rate-0.03": ("--child_lr_max=0.03",),
 }
 Curve = dict[int, float]  # mean accuracy of the strings shown, by epoch
 
