@@ -110,7 +110,6 @@ def check_ranking(out):
         drawn = json.load(stream)
     sources = Counter(one["source"] for one in drawn)
     assert sources == {"controller": 3, "untrained": 3, "uniform": 3}
-    assert len({one["arc"] for one in drawn}) == 9
     assert "mean of 3 untrained: " in process.stdout
     assert "\nuntrained - uniform: " in process.stdout
 
