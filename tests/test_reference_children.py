@@ -33,8 +33,9 @@ SHORTCUTS = {
 }
 
 
-@pytest.mark.parametrize("recipe", [{}, SHORTCUTS], ids=["faithful", "recommended"])
-@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+@pytest.mark.parametrize(
+    "scheme, recipe", [*((name, {}) for name in SCHEME_NAMES), ("ternarize", SHORTCUTS)]
+)
 def test_logits_and_gradients_agree(
     scheme, recipe, graph, session, initialize, monkeypatch
 ):
