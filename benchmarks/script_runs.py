@@ -12,8 +12,8 @@ from enas.log_reader import read_log
 from enas.log_records import Run
 
 
-def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> list[Run]:
-    """What the logs of a script's runs tell, after all have ended.
+def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> dict[str, Run]:
+    """What the logs of a script's runs tell, by output folder, after all have ended.
 
     A run that ended before is not run again, and one that was interrupted goes on.
 
@@ -22,7 +22,8 @@ def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> list[Run
       jobs: so many run side by side.
     """
     with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(partial(_logged_run, script), flags, flags.values()))
+        runs = pool.map(partial(_logged_run, script), flags, flags.values())
+        return dict(zip(flags, runs, strict=True))
 
 
 def _logged_run(script: str, name: str, flags: Sequence[str]) -> Run:

@@ -83,18 +83,15 @@ def main() -> None:
     parser.add_argument("--folder", default="search_learning")
     options, flags = parse_arguments(parser)
     os.makedirs(options.folder, exist_ok=True)
-    recipes, runs = [], {}
+    names, flags_of = defaultdict(list), {}
     for recipe in options.recipes or RECIPES:
         for seed in map(int, options.seeds.split(",")):
             name = os.path.join(options.folder, f"{recipe}-{seed}")
             own = [f"--seed={seed}", f"--num_epochs={options.epochs}"]
-            runs[name] = [*RECIPES[recipe], *own, *flags]
-            recipes.append(recipe)
-    curves = defaultdict(list)
-    for recipe, run in zip(
-        recipes, logged_runs(SCRIPT, runs, options.jobs), strict=True
-    ):
-        curves[recipe].append(curve(run))
+            flags_of[name] = [*RECIPES[recipe], *own, *flags]
+            names[recipe].append(name)
+    runs = logged_runs(SCRIPT, flags_of, options.jobs)
+    curves = {recipe: [curve(runs[n]) for n in of] for recipe, of in names.items()}
     print(table(curves, options.epochs))
     draw(curves, os.path.join(options.folder, "curves.png"))
 

@@ -90,15 +90,14 @@ def main() -> None:
     with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
         ranked = [Ranked(**one) for one in json.load(file)]
     strings = chosen(ranked, options.count)
-    runs = {
-        os.path.join(options.folder, one.arc.replace(" ", "")): [
-            f"--fixed_arc={one.arc}",
-            *flags,
-        ]
-        for one in strings
+    # Two sources may have drawn the same string, which is trained once.
+    names = [os.path.join(options.folder, one.arc.replace(" ", "")) for one in strings]
+    flags_of = {
+        name: [f"--fixed_arc={one.arc}", *flags]
+        for name, one in zip(names, strings, strict=True)
     }
-    errors = map(test_error, logged_runs(SCRIPT, runs, options.jobs))
-    print(report(strings, list(errors)))
+    runs = logged_runs(SCRIPT, flags_of, options.jobs)
+    print(report(strings, [test_error(runs[name]) for name in names]))
 
 
 if __name__ == "__main__":

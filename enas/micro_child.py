@@ -176,7 +176,7 @@ class MicroChild(Model):
             rows = iter(rows)
 
             def branch(operation):
-                specs = operation.weights(filters, 1, self.config.op_scale)
+                specs = operation.weights(filters, 1)
                 row = next(rows) if specs else None
 
                 def run():

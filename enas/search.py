@@ -210,7 +210,7 @@ def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[A
 
 
 def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
-    """Strings that the search's controller samples before it is trained."""
+    """Strings that a controller like the search's samples before it is trained."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.set_random_seed(settings.seed)
         sample = _make_controller(settings).sample()
