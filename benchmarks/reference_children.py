@@ -18,15 +18,14 @@ COPIES = 4  # for training, validation, test and reward
 
 
 class ReferenceChild(MicroChild):
-    """What the two share: the output of a cell, from its unread nodes side by side."""
+    """What the two share: the output of a cell, from its merged unread nodes."""
 
     def _convolve(self, context: Context, x, kernels, scale, offset, filters):
-        """The unread nodes side by side, [N, H, W, n·F], to [N, H, W, F]."""
-        if self.config.share_output_kernel:
-            kernels = tf.tile(kernels, [tf.shape(x)[-1] // filters, 1])
+        """Activated nodes, their sum [N, H, W, F] where they share a kernel, or side
+        by side [N, H, W, n·F], to [N, H, W, F]."""
         kernel = tf.reshape(kernels, [1, 1, -1, filters])
         conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
-        return context.norm(conv(context.scheme.activation(x)), scale, offset)
+        return context.norm(conv(x), scale, offset)
 
 
 class StraightChild(ReferenceChild):
@@ -90,7 +89,11 @@ class StraightChild(ReferenceChild):
 
     def combine(self, context: Context, nodes, routing, filters, image):
         kernels, scale, offset = self._combine_weights(context, routing, filters)
-        x = tf.concat([nodes[number] for number in routing.unread], axis=-1)
+        unread = [nodes[number] for number in routing.unread]
+        if self.config.share_output_kernel:
+            x = tf.add_n([context.scheme.activation(node) for node in unread])
+        else:
+            x = context.scheme.activation(tf.concat(unread, axis=-1))
         return self._convolve(context, x, kernels, scale, offset, filters)
 
 
@@ -127,9 +130,13 @@ class AllBranchesChild(ReferenceChild):
     def combine(self, context: Context, nodes, routing, filters, image):
         kernels, scale, offset = self._combine_weights(context, routing, filters)
         unread = tf.gather(tf.stack(nodes), routing.unread)  # [n, N, H, W, F]
-        x = tf.transpose(unread, [1, 2, 3, 0, 4])
-        x = tf.reshape(x, [-1, *image[1:3], tf.size(routing.unread) * filters])
-        x.set_shape([*image[:3], None])
+        x = context.scheme.activation(unread)
+        if self.config.share_output_kernel:
+            x = tf.reduce_sum(x, axis=0)
+        else:
+            x = tf.transpose(x, [1, 2, 3, 0, 4])
+            x = tf.reshape(x, [-1, *image[1:3], tf.size(routing.unread) * filters])
+            x.set_shape([*image[:3], None])
         output = self._convolve(context, x, kernels, scale, offset, filters)
         output.set_shape(image)
         return output
