@@ -86,6 +86,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", default="strings_alone")
     options, flags = parse_arguments(parser)
+    if options.count < 2:
+        parser.error("--count takes a number above 1: a mean needs its standard error")
     os.makedirs(options.folder, exist_ok=True)
     with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
         ranked = [Ranked(**one) for one in json.load(file)]

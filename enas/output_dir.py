@@ -170,25 +170,33 @@ def earlier_seed(output_dir: str) -> int | None:
     path = _plain(output_dir)
     if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
         return None
-    seed = _earlier_flags(path).get("seed")
+    seed = read_flags(path).get("seed")
     return seed if type(seed) is int and seed > 0 else None
 
 
-def _earlier_flags(path: str) -> dict:
+def read_flags(path: str) -> dict:
+    """The flags that the folder of a run was made with.
+
+    Raises:
+      InputError: there are none, or they are damaged.
+    """
+    file = os.path.join(path, FLAGS_FILE)
     try:
-        with open(os.path.join(path, FLAGS_FILE), encoding="utf-8") as stream:
-            earlier = json.load(stream)
-        if not isinstance(earlier, dict):
+        with open(file, encoding="utf-8") as stream:
+            flags = json.load(stream)
+        if not isinstance(flags, dict):
             raise ValueError("not what was written there")
     except OSError as error:
-        raise InputError(f"output_dir: cannot use {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"output_dir: {FLAGS_FILE} in {path} is damaged") from None
-    return earlier
+        raise InputError(
+            f"{file}: {error.strerror}; name the output folder of a run"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file} is damaged: {error}") from None
+    return flags
 
 
 def _check_flags(path: str, flags: dict) -> None:
-    earlier = _earlier_flags(path)
+    earlier = read_flags(path)
     changed = [
         f"{name} (was {earlier[name]!r})"
         for name in SHAPING

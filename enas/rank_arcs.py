@@ -8,7 +8,6 @@ strings drawn uniformly stand beside them.
 """
 
 import importlib
-import json
 import logging
 import os
 import sys
@@ -18,7 +17,7 @@ from enas.arc import parse_arc
 from enas.command import Parser, one_line_errors
 from enas.errors import InputError, UsageError
 from enas.flags import Settings, parse
-from enas.output_dir import FLAGS_FILE
+from enas.output_dir import FLAGS_FILE, read_flags
 
 GIVEN = "given"  # the source of strings on the command line
 
@@ -49,16 +48,7 @@ def read_settings(output_dir: str) -> Settings:
     Raises:
       InputError: there is none, or its flags are damaged or of another version.
     """
-    path = os.path.join(output_dir, FLAGS_FILE)
-    try:
-        with open(path, encoding="utf-8") as stream:
-            flags = dict(json.load(stream))
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}; name a search's output folder"
-        ) from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
+    flags = read_flags(output_dir)
     if "fixed_arc" in flags:
         raise InputError(f"{output_dir} is of a training; name a search's")
     # Imported by name, as scripts stand above this package; the one who edits a
@@ -70,7 +60,7 @@ def read_settings(output_dir: str) -> Settings:
     try:
         return parse([script, *words], constants)
     except UsageError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{os.path.join(output_dir, FLAGS_FILE)}: {error}") from None
 
 
 def _rank(output_dir: str, texts: list[str], draw: int) -> None:

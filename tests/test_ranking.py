@@ -37,7 +37,7 @@ def test_a_rounds_strings_are_kept(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (None, "No such file or directory; name a search's output folder"),
+        (None, "No such file or directory; name the output folder of a run"),
         ("{", "flags.json is damaged"),
         ("[1]", "flags.json is damaged"),
         ('{"seed": "x"}', "flags.json: flag --seed=x: "),
