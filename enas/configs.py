@@ -62,6 +62,13 @@ def train_config(settings: Settings) -> TrainConfig:
     )
 
 
+def reward_repeats(settings: Settings) -> int:
+    """Samples of the controller that are judged on one batch."""
+    if getattr(settings, "controller_bl_of_update", False):
+        return settings.controller_num_aggregate
+    return 1
+
+
 def controller_config(settings: Settings) -> ControllerConfig:
     return ControllerConfig(
         num_cells=settings.child_num_cells,
@@ -70,7 +77,7 @@ def controller_config(settings: Settings) -> ControllerConfig:
         temperature=settings.controller_temperature,
         entropy_weight=settings.controller_entropy_weight,
         baseline_decay=settings.controller_bl_dec,
-        baseline_from_0=settings.controller_bl_from_0,
+        baseline_of_update=settings.controller_bl_of_update,
         lr=settings.controller_lr,
         adam_epsilon=settings.controller_adam_epsilon,
         l2_reg=settings.controller_l2_reg,

@@ -255,8 +255,10 @@ FLAGS = {
     "controller_bl_dec": Flag(
         float, "Decay of the average reward that is its baseline.", DECAY
     ),
-    "controller_bl_from_0": Flag(
-        bool, "Start the baseline at 0, and not at the first reward."
+    "controller_bl_of_update": Flag(
+        bool,
+        "Judge an update's strings on the same images, and compare each with the mean "
+        "of the others, not with that average.",
     ),
     "controller_entropy_weight": Flag(
         float, "Reward for each nat of entropy of a string.", at_least(0)

@@ -162,6 +162,14 @@ def check(settings: Settings) -> None:
         settings, "fixed_arc"
     ):
         raise UsageError("num_valids is 0; a search needs validation images")
+    if (
+        getattr(settings, "controller_bl_of_update", False)
+        and settings.controller_num_aggregate < 2
+    ):
+        raise UsageError(
+            "controller_bl_of_update compares an update's strings with each other, and "
+            "controller_num_aggregate is 1; pass --controller_bl_of_update=False, too"
+        )
     _check_layers(settings)
     if "fixed_arc" in vars(settings):
         _check_arc(settings)

@@ -40,6 +40,7 @@ class InputPipeline:
     Args:
       seed: at least 0 and below 2^32; None for another one each time.
       augmentation: what happens to training images, and to no others.
+      reward_repeats: each batch of 'reward' comes so many times in a row.
 
     Attributes:
       images: float32 [n, H, W, C]. labels: int32 [n].
@@ -51,11 +52,13 @@ class InputPipeline:
         batch_size: int,
         seed: int | None = None,
         augmentation: BatchAugmentation | None = None,
+        reward_repeats: int = 1,
     ):
         self._data = data
         self._batch_size = batch_size
         self._seed = secrets.randbits(32) if seed is None else seed
         self._augmentation = augmentation
+        self._reward_repeats = reward_repeats
         self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # of each split
         self._handles: dict[str, str] = {}
         self._next: dict[str, int] = {}  # number of a stream's next batch
@@ -130,7 +133,11 @@ class InputPipeline:
         count = arrays[1].shape[0]
         # Streams do not share their random numbers.
         seed = self._seed * len(STREAMS) + stream_number(stream)
-        positions = self._shuffled(count, seed) if shuffled else self._once(count)
+        repeats = self._reward_repeats if stream == "reward" else 1
+        if shuffled:
+            positions = self._shuffled(count, seed, repeats)
+        else:
+            positions = self._once(count)
         batches = positions.map(lambda numbers: self._images_of(numbers, arrays))
         if stream == "train" and self._augmentation is not None:
             numbered = tf.data.Dataset.zip(
@@ -144,10 +151,10 @@ class InputPipeline:
             )
         return batches
 
-    def _shuffled(self, count: int, seed: int) -> tf.data.Dataset:
+    def _shuffled(self, count: int, seed: int, repeats: int) -> tf.data.Dataset:
         """Positions of full batches' images, int64 [n]: pass after pass over all of
-        them, each in an order of its own."""
-        drawn = self._start * self._batch_size
+        them, each in an order of its own; each batch so many times in a row."""
+        drawn = self._start // repeats * self._batch_size
         passes = tf.data.Dataset.counter(drawn // count)
         positions = passes.flat_map(
             lambda number: tf.data.Dataset.from_tensor_slices(
@@ -155,7 +162,11 @@ class InputPipeline:
             )
         )
         rest = positions.skip(drawn % count)
-        return rest.batch(self._batch_size, drop_remainder=True)
+        batches = rest.batch(self._batch_size, drop_remainder=True)
+        in_a_row = batches.flat_map(
+            lambda batch: tf.data.Dataset.from_tensors(batch).repeat(repeats)
+        )
+        return in_a_row.skip(self._start % repeats)
 
     def _once(self, count: int) -> tf.data.Dataset:
         """Positions of the batches of one pass after another, int64 [n], mixed in the

@@ -116,7 +116,11 @@ def run_epochs(
         seed = settings.seed
         tf.compat.v1.set_random_seed(seed)
         pipeline = InputPipeline(
-            data, settings.batch_size, seed, configs.batch_augmentation(settings)
+            data,
+            settings.batch_size,
+            seed,
+            configs.batch_augmentation(settings),
+            configs.reward_repeats(settings),
         )
         steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
         model, ops = build(settings, pipeline, len(data.classes), steps)

@@ -24,8 +24,11 @@ class ControllerConfig(NamedTuple):
     temperature: divides the logits before their tanh; 0 for none.
     op_bias: where the learned bias of the operations starts.
     op_prior: a fixed addition to the normal cell's operation logits.
-    baseline_decay: of the exponential average of rewards.
-    baseline_from_0: whether that starts at 0, or else at the first reward.
+    baseline_decay: of the exponential average of rewards, which starts at 0.
+    baseline_of_update: whether a sample's baseline is the mean reward of the others of
+      its update (Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!",
+      2019), and not that average, which is then shown alone, and starts at the first
+      reward.
     adam_epsilon: of Adam. A gradient is some 1e-4 in size: with 1e-3, as older codes
       have it, the weights keep nearly still.
     """
@@ -39,7 +42,7 @@ class ControllerConfig(NamedTuple):
     op_prior: tuple[float, ...] = tuple(op.prior for op in OPERATIONS)
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
-    baseline_from_0: bool = True
+    baseline_of_update: bool = False
     lr: float = 0.0035
     adam_epsilon: float = 1e-3
     l2_reg: float = 0.0
@@ -168,41 +171,56 @@ class MicroController(Controller):
     def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
         """See the base class. Reward = accuracy + entropy_weight · entropy; the
         baseline, an exponential average of rewards, moves before it is used; the loss
-        is -log_prob · (reward - baseline)."""
-        config = self.config
+        is -log_prob · (reward - baseline).
+
+        With `baseline_of_update`, an update's n rewards r_j and gradients g_j of
+        -log_prob give the mean gradient Σ (r_j - r̄) g_j / (n - 1), which is that with
+        the mean of the others' rewards as baseline."""
+        config, count = self.config, self.config.num_aggregate
         variables = self.variables()
         with tf.compat.v1.variable_scope("controller_training"):
             average = _state("baseline", [])
             updates = _state("updates", [], tf.int64)
-            sums = [_state(v.op.name + "_sum", v.shape) for v in variables]
         reward = accuracy + config.entropy_weight * sample.entropy
         baseline = self._move(average, reward)
-        if not config.baseline_from_0:
+        if config.baseline_of_update:
             # What rewards weigh in the average; the rest of it is the 0 of its start.
             baseline /= self._move(_state("baseline_weight", []), 1.0)
-        loss = -sample.log_prob * tf.stop_gradient(reward - baseline)
-        objective = loss
-        if config.l2_reg:
-            squares = [tf.reduce_sum(tf.square(v)) for v in variables]
-            objective += config.l2_reg * tf.add_n(squares)
-        gradients = [
-            tf.convert_to_tensor(g) for g in tf.gradients(objective, variables)
-        ]
-        accumulate = tf.group(
-            *[s.assign_add(g) for s, g in zip(sums, gradients, strict=True)]
-        )
+        advantage = tf.stop_gradient(reward - baseline)
+        scores = {
+            v.op.name: tf.convert_to_tensor(g)
+            for v, g in zip(
+                variables, tf.gradients(-sample.log_prob, variables), strict=True
+            )
+        }
+        weight = reward if config.baseline_of_update else advantage
+        terms = {f"{name}_sum": weight * g for name, g in scores.items()}
+        if config.baseline_of_update:
+            terms |= {f"{name}_score_sum": g for name, g in scores.items()}
+            terms["reward_sum"] = reward
+        with tf.compat.v1.variable_scope("controller_training"):
+            sums = {name: _state(name, term.shape) for name, term in terms.items()}
+        accumulate = tf.group(*[sums[n].assign_add(term) for n, term in terms.items()])
+        means, shown = [], []
+        for variable, (name, score) in zip(variables, scores.items(), strict=True):
+            decay = 2.0 * config.l2_reg * variable if config.l2_reg else 0.0
+            mean = sums[f"{name}_sum"] / count
+            if config.baseline_of_update:
+                mean -= sums["reward_sum"] / count * sums[f"{name}_score_sum"] / count
+                mean *= count / (count - 1)
+            means.append(mean + decay)
+            shown.append(advantage * score + decay)
         optimizer = tf.compat.v1.train.AdamOptimizer(
             config.lr, beta1=0.0, epsilon=config.adam_epsilon
         )
-        means = [s / config.num_aggregate for s in sums]
         applied = optimizer.apply_gradients(zip(means, variables, strict=True), updates)
         with tf.control_dependencies([applied]):
-            apply = tf.group(*[s.assign(tf.zeros_like(s)) for s in sums])
+            apply = tf.group(*[s.assign(tf.zeros_like(s)) for s in sums.values()])
         return ControllerTraining(
             accumulate,
             apply,
-            loss,
-            tf.linalg.global_norm(gradients),
+            -sample.log_prob * advantage,
+            tf.linalg.global_norm(shown),
             baseline,
             updates,
         )

@@ -38,7 +38,7 @@ SHAPING = (
     "child_op_shortcut",
     "child_node_mean",
     "child_share_output_kernel",
-    "controller_bl_from_0",
+    "controller_bl_of_update",
     "controller_training",
 )
 

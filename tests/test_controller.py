@@ -169,7 +169,7 @@ def test_a_rewarded_index_is_drawn_most_of_the_time(graph, session):
 def test_a_baseline_from_the_first_reward(graph, session, initialize):
     """The average of rewards alone: 0.9 times as much weight to each earlier one."""
     config = ControllerConfig(
-        num_cells=1, entropy_weight=0.0, baseline_from_0=False, baseline_decay=0.9
+        num_cells=1, entropy_weight=0.0, baseline_of_update=True, baseline_decay=0.9
     )
     controller = MicroController(config)
     reward = tf.compat.v1.placeholder(tf.float32, [])
@@ -182,6 +182,44 @@ def test_a_baseline_from_the_first_reward(graph, session, initialize):
         weights = [0.9**age for age in reversed(range(number))]
         expected = np.average(rewards[:number], weights=weights)
         assert baseline == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_others_of_an_update_as_baseline(graph, session, initialize):
+    """Against each sample's gradient alone; Adam's average of squares tells the mean
+    gradient that it was given."""
+    config = ControllerConfig(
+        num_cells=1,
+        num_aggregate=3,
+        entropy_weight=0.0,
+        baseline_of_update=True,
+        adam_epsilon=1e-12,
+        l2_reg=1e-4,
+    )
+    controller = MicroController(config)
+    sample = controller.sample()
+    reward = tf.compat.v1.placeholder(tf.float32, [])
+    training = controller.train(sample, reward)
+    variables = controller.variables()
+    scores = [
+        tf.convert_to_tensor(g) for g in tf.gradients(-sample.log_prob, variables)
+    ]
+    initialize()
+    for rewards in ([0.5, 0.25, 1.0], [0.9, 0.95, 0.2]):
+        expected = [2e-4 * value for value in session.run(variables)]
+        for number, value in enumerate(rewards):
+            advantage = value - np.delete(rewards, number).mean()
+            fetches = (training.accumulate, scores)
+            _, gradients = session.run(fetches, {reward: value})
+            for mean, gradient in zip(expected, gradients, strict=True):
+                mean += advantage * gradient / 3
+        squares = [
+            v for v in tf.compat.v1.global_variables() if v.op.name.endswith("/Adam_1")
+        ]
+        before = session.run(squares)
+        session.run(training.apply)
+        for old, new, g in zip(before, session.run(squares), expected, strict=True):
+            squared = (new - 0.999 * old) / 0.001
+            np.testing.assert_allclose(squared, g**2, rtol=2e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("epsilon", [1e-3, 1e-5])

@@ -257,6 +257,23 @@ def test_a_sought_batch_is_the_one_that_was_read_in_turn(data):
     assert not np.array_equal(in_turn["reward", 0], in_turn["reward", 1])
 
 
+def test_a_batch_of_rewards_comes_so_many_times_in_a_row(data):
+    def read(repeats, start):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            pipeline = InputPipeline(data, 4, seed=5, reward_repeats=repeats)
+            pipeline.initialize(session)
+            images = []
+            for number in range(start, 24):
+                pipeline.seek(session, "reward", number)
+                images.append(session.run(pipeline.images, pipeline.feed("reward")))
+            return np.stack(images)
+
+    once, thrice = read(1, 0)[:8], read(3, 0)
+    np.testing.assert_array_equal(thrice, np.repeat(once, 3, axis=0))
+    for start in (7, 9, 23):
+        np.testing.assert_array_equal(read(3, start), thrice[start:])
+
+
 def test_evaluation_batches_hold_every_class(graph, session):
     """A folder's images come class by class; a batch of one class would mislead batch
     norm that takes the statistics of the batch."""

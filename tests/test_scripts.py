@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from enas.configs import reward_repeats
 from enas.data_utils import Source
 from enas.errors import UsageError
 from enas.flag_table import FLAGS, REFUSED
@@ -463,3 +464,14 @@ def test_recipes():
         assert recipe.keys() <= FLAGS.keys()
     with pytest.raises(UsageError, match="recipe is 'best'; it is one of recommended"):
         parse(["script", "--recipe=best"], constants)
+
+
+def test_samples_of_an_update_are_judged_on_the_same_images():
+    constants = importlib.import_module("search_arc_mnist").CONSTANTS
+    for flags, repeats in (([], 10), (["--recipe=faithful"], 1)):
+        assert reward_repeats(parse(["script", *flags], constants)) == repeats
+    alone = ["script", "--controller_num_aggregate=1"]
+    with pytest.raises(UsageError, match=r"with each other, .*bl_of_update=False, too"):
+        parse(alone, constants)
+    settings = parse([*alone, "--controller_bl_of_update=False"], constants)
+    assert reward_repeats(settings) == 1
