@@ -1,6 +1,7 @@
 """Runs of the scripts that benchmarks start: each has a log, and none is done twice."""
 
 import argparse
+import importlib
 import os
 import subprocess
 import sys
@@ -8,19 +9,24 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from enas.flags import parse
 from enas.log_reader import read_log
 from enas.log_records import Run
+from enas.output_dir import FLAGS_FILE, read_flags
 
 
 def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> dict[str, Run]:
     """What the logs of a script's runs tell, by output folder, after all have ended.
 
-    A run that ended before is not run again, and one that was interrupted goes on.
+    A run that ended before is not run again, and one that was interrupted goes on;
+    neither with other flags, which end the program.
 
     Args:
       flags: of each run, by its output folder; its log is named so, too, and `.txt`.
       jobs: so many run side by side.
     """
+    for name, own in flags.items():
+        _check_flags(script, name, own)
     with ThreadPoolExecutor(jobs) as pool:
         runs = pool.map(partial(_logged_run, script), flags, flags.values())
         return dict(zip(flags, runs, strict=True))
@@ -35,6 +41,24 @@ def _logged_run(script: str, name: str, flags: Sequence[str]) -> Run:
             )
         open(name + ".done", "w").close()
     return read_log(name + ".txt")[-1]
+
+
+def _check_flags(script: str, name: str, flags: Sequence[str]) -> None:
+    if not os.path.exists(os.path.join(name, FLAGS_FILE)):
+        return
+    constants = importlib.import_module(script.removesuffix(".py")).CONSTANTS
+    settings = vars(parse([script, *flags], constants))
+    earlier = read_flags(name)
+    free = ["output_dir", "reset_output_dir", *([] if settings["seed"] else ["seed"])]
+    changed = [
+        flag
+        for flag in sorted((settings.keys() | earlier.keys()).difference(free))
+        if settings.get(flag) != earlier.get(flag)
+    ]
+    if changed:
+        sys.exit(
+            f"the run in {name} had another {', '.join(changed)}; name another --folder"
+        )
 
 
 def parse_arguments(

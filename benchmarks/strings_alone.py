@@ -86,12 +86,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", default="strings_alone")
     options, flags = parse_arguments(parser)
-    if options.count < 2:
-        parser.error("--count takes a number above 1: a mean needs its standard error")
     os.makedirs(options.folder, exist_ok=True)
     with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
         ranked = [Ranked(**one) for one in json.load(file)]
     strings = chosen(ranked, options.count)
+    sources = [one.source for one in strings]
+    if any(sources.count(source) < 2 for source in sources):
+        parser.error("a mean needs two strings of each source, for its standard error")
     # Two sources may have drawn the same string, which is trained once.
     names = [os.path.join(options.folder, one.arc.replace(" ", "")) for one in strings]
     flags_of = {

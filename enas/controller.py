@@ -38,7 +38,8 @@ class ControllerTraining(NamedTuple):
 
     accumulate: adds one sample's gradient, and moves the baseline.
     apply: one update by the average of the gradients accumulated since the last.
-    loss, grad_norm, baseline: scalars, of the sample that `accumulate` adds.
+    loss, grad_norm, baseline: scalars, of the sample that `accumulate` adds, with the
+    average of rewards as baseline, whatever an update compares it with.
     updates: int64 scalar variable, how many updates were applied.
     """
 

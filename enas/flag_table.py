@@ -253,12 +253,12 @@ FLAGS = {
         float, "Weight of its sum of squared weights in its loss.", at_least(0)
     ),
     "controller_bl_dec": Flag(
-        float, "Decay of the average reward that is its baseline.", DECAY
+        float, "Decay of the average reward, its baseline in the log.", DECAY
     ),
     "controller_bl_of_update": Flag(
         bool,
         "Judge an update's strings on the same images, and compare each with the mean "
-        "of the others, not with that average.",
+        "of the others; False compares it with the average reward.",
     ),
     "controller_entropy_weight": Flag(
         float, "Reward for each nat of entropy of a string.", at_least(0)
@@ -298,5 +298,5 @@ REFUSED = {
     "controller_forwards_limit": (None, _MACRO),
     "controller_keep_prob": (None, "the controller's LSTM has no dropout"),
     "controller_lr_dec_rate": (None, "the controller's learning rate is constant"),
-    "controller_use_critic": (None, "the baseline is a moving average of rewards"),
+    "controller_use_critic": (None, "the baseline is a mean of rewards"),
 }

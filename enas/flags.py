@@ -164,6 +164,7 @@ def check(settings: Settings) -> None:
         raise UsageError("num_valids is 0; a search needs validation images")
     if (
         getattr(settings, "controller_bl_of_update", False)
+        and settings.controller_training
         and settings.controller_num_aggregate < 2
     ):
         raise UsageError(

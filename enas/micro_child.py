@@ -163,7 +163,8 @@ class MicroChild(Model):
     def _shared(
         self, make: Callable, context: Context, filters: int, image
     ) -> Callable:
-        key = (make.__name__, context.scheme.name, filters, image[1])
+        scheme = context.scheme
+        key = (make.__name__, scheme.name, scheme.bits, filters, image[1])
         if key not in self._functions:
             self._functions[key] = make(context, filters, image)
         return self._functions[key]

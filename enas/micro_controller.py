@@ -175,7 +175,8 @@ class MicroController(Controller):
 
         With `baseline_of_update`, an update's n rewards r_j and gradients g_j of
         -log_prob give the mean gradient Σ (r_j - r̄) g_j / (n - 1), which is that with
-        the mean of the others' rewards as baseline."""
+        the mean of the others' rewards as baseline. As that is known when the update is
+        full, loss and norm of a sample's gradient are with the average all the same."""
         config, count = self.config, self.config.num_aggregate
         variables = self.variables()
         with tf.compat.v1.variable_scope("controller_training"):
@@ -200,7 +201,8 @@ class MicroController(Controller):
             terms["reward_sum"] = reward
         with tf.compat.v1.variable_scope("controller_training"):
             sums = {name: _state(name, term.shape) for name, term in terms.items()}
-        accumulate = tf.group(*[sums[n].assign_add(term) for n, term in terms.items()])
+        add = [sums[name].assign_add(term) for name, term in terms.items()]
+        accumulate = tf.group(*add, baseline)
         means, shown = [], []
         for variable, (name, score) in zip(variables, scores.items(), strict=True):
             decay = 2.0 * config.l2_reg * variable if config.l2_reg else 0.0

@@ -69,8 +69,8 @@ def separable_specs(kernel_size: int, filters: int, start: float) -> Specs:
 class Operation(NamedTuple):
     """One operation on a [N, H, W, F] tensor.
 
-    weights: (filters, stride, start = 1) to the specs of the weights it needs; where
-      it ends with a batch norm, the scale of that starts at `start`.
+    weights: (filters, stride, start = 1) to the specs of the weights it needs; the
+      last batch norm's scale starts at `start` where an op shortcut may stand beside.
     build: (context, x, weights, stride) to its output, [N, H/stride, W/stride, F];
       `context` is the child's `common_ops.Context`.
     drop_path: whether drop path applies to it.

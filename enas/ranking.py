@@ -89,7 +89,8 @@ def table(ranked: Sequence[Ranked]) -> str:
 def _means(ranked: Sequence[Ranked]) -> list[str]:
     """The mean of each source of several strings, and the others less the uniform."""
     means, lines = {}, []
-    for source in sorted({one.source for one in ranked}, key=UNIFORM.__eq__):
+    sources = sorted({one.source for one in ranked})
+    for source in sorted(sources, key=UNIFORM.__eq__):  # that one last
         accuracies = [one.accuracy for one in ranked if one.source == source]
         if len(accuracies) > 1:
             mean, error = means[source] = mean_and_error(accuracies)

@@ -18,7 +18,6 @@ RECIPES = {
         "child_adam_beta1": 0.0,
         "child_adam_epsilon": 1e-3,
         "child_lr_max": 0.05,
-        "child_lr_min": 0.0005,
         "controller_lr": 0.0035,
         "controller_adam_epsilon": 1e-3,
         "controller_bl_of_update": False,

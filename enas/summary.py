@@ -26,7 +26,8 @@ class Part(NamedTuple):
 
     shape: of its output for one image. weights: trainable numbers. weight_bits: of its
     kernels. activation_bits: of what its activations make; a search's factorized
-    reductions and the aux head's first convolution read other numbers too.
+    reductions, its output convolutions where nodes share a kernel (which read a sum),
+    and the aux head's first convolution read other numbers too.
     multiply_adds: of one image forward; None in a search child's layer, where they
     depend on the sampled string. packed_bytes: kernels at their bits, and all else,
     which is what batch norm and the classifier need, as float32. float_bytes:

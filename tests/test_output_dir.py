@@ -103,8 +103,12 @@ def test_a_folder_in_use_is_refused(earlier):
 
 def test_a_continuation_is_checked_before_anything_is_written(earlier):
     before = contents(earlier)
+    with pytest.raises(UsageError, match=r"another child_node_mean \(was False\)"):
+        prepare(str(earlier), False, FLAGS | {"child_node_mean": True})
     with pytest.raises(UsageError, match=r"child_num_layers \(was 6\)"):
         prepare(str(earlier), False, {"child_num_layers": 4})
+    # A flag that the earlier version did not have yet.
+    prepare(str(earlier), False, FLAGS | {"child_node_mean": False}).release()
     prepare(str(earlier), False, FLAGS | {"seed": 3}).release()
     assert contents(earlier) == before
     for damaged in ("[]", "{", "[" * 100_000, ""):

@@ -8,6 +8,7 @@ from benchmarks import reference_children
 from benchmarks.reference_children import AllBranchesChild, StraightChild
 from enas.arc import arc_from_numbers
 from enas.micro_child import MicroChild
+from enas.schemes import make_scheme
 from tests.children import (
     SCHEME_NAMES,
     feed_of,
@@ -24,23 +25,30 @@ ARCS = (
 
 
 # What the recommended recipe adds.
-SHORTCUTS = {
+RECOMMENDED = {
     "shortcut": True,
     "op_shortcut": True,
     "op_scale": 0.5,
     "node_mean": True,
     "share_output_kernel": True,
 }
+# Layers 0 and 1 have the same shape, and other numbers of bits.
+MIXED_BITS = {"first_scheme": make_scheme("quantize", 2), "pool_layers": (2,)}
 
 
 @pytest.mark.parametrize(
-    "scheme, recipe", [*((name, {}) for name in SCHEME_NAMES), ("ternarize", SHORTCUTS)]
+    "scheme, recipe",
+    [
+        *((name, {}) for name in SCHEME_NAMES),
+        ("ternarize", RECOMMENDED),
+        ("quantize", MIXED_BITS),
+    ],
 )
 def test_logits_and_gradients_agree(
     scheme, recipe, graph, session, initialize, monkeypatch
 ):
     monkeypatch.setattr(reference_children, "COPIES", 1)
-    config = tiny_config(scheme, num_layers=1, pool_layers=(1,), **recipe)
+    config = tiny_config(scheme, **{"num_layers": 1, **recipe})
     batch = images_and_labels(config)
     cells = placeholders(config)
     own, all_branches = MicroChild(config, *cells), AllBranchesChild(config, *cells)

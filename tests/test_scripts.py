@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from enas.configs import reward_repeats
+from enas import loop
 from enas.data_utils import Source
 from enas.errors import UsageError
 from enas.flag_table import FLAGS, REFUSED
@@ -466,12 +466,23 @@ def test_recipes():
         parse(["script", "--recipe=best"], constants)
 
 
-def test_samples_of_an_update_are_judged_on_the_same_images():
+def test_samples_of_an_update_are_judged_on_the_same_images(monkeypatch):
+    """What a batch of images does when it comes several times is in test_data.py."""
+
+    class Made(Exception):
+        """Ends a run where its pipeline is made."""
+
+    def make(*arguments):
+        raise Made(arguments[4])
+
     constants = importlib.import_module("search_arc_mnist").CONSTANTS
+    monkeypatch.setattr(loop, "InputPipeline", make)
     for flags, repeats in (([], 10), (["--recipe=faithful"], 1)):
-        assert reward_repeats(parse(["script", *flags], constants)) == repeats
+        settings = parse(["script", *flags], constants)
+        with pytest.raises(Made, match=f"^{repeats}$"):
+            loop.run_epochs(settings, None, None, None, None)
     alone = ["script", "--controller_num_aggregate=1"]
     with pytest.raises(UsageError, match=r"with each other, .*bl_of_update=False, too"):
         parse(alone, constants)
-    settings = parse([*alone, "--controller_bl_of_update=False"], constants)
-    assert reward_repeats(settings) == 1
+    for flag in ("--controller_bl_of_update=False", "--controller_training=False"):
+        parse([*alone, flag], constants)
