@@ -15,6 +15,7 @@ import sys
 from enas import checkpoints
 from enas.arc import parse_arc
 from enas.command import Parser, one_line_errors
+from enas.datasets import open_data
 from enas.errors import InputError, UsageError
 from enas.flags import Settings, parse
 from enas.output_dir import FLAGS_FILE, read_flags
@@ -47,7 +48,8 @@ def read_settings(output_dir: str) -> Settings:
     """The settings of the search in a folder, checked anew.
 
     Raises:
-      InputError: there is none, or its flags are damaged or of another version.
+      InputError: there is none, or none with a checkpoint, or its flags are damaged or
+        of another version.
     """
     flags = read_flags(output_dir)
     if "fixed_arc" in flags:
@@ -61,9 +63,12 @@ def read_settings(output_dir: str) -> Settings:
     flags["output_dir"] = output_dir  # which may have been moved since
     words = [f"--{name}={value}" for name, value in flags.items()]
     try:
-        return parse([script, *words], constants)
+        settings = parse([script, *words], constants)
     except UsageError as error:
         raise InputError(f"{os.path.join(output_dir, FLAGS_FILE)}: {error}") from None
+    if not checkpoints.found_in(output_dir):
+        raise InputError(f"{output_dir} has no checkpoint yet")
+    return settings
 
 
 def _rank(output_dir: str, texts: list[str], draw: int) -> None:
@@ -72,39 +77,21 @@ def _rank(output_dir: str, texts: list[str], draw: int) -> None:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:
         raise UsageError(error) from None
-    if not checkpoints.found_in(output_dir):
-        raise InputError(f"{output_dir} has no checkpoint yet")
-    from enas.datasets import open_data
-
     data = open_data(settings)()
-    import tensorflow as tf
-
     from enas import ranking, search
-    from enas.events import Events
-    from enas.input_pipeline import InputPipeline
-    from enas.log import Log
-    from enas.loop import Run
-    from enas.session import Session, input_errors
 
     if not draw:
         arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
     if not (arcs or draw):
         raise InputError(f"{output_dir} has no strings of a round yet; name some")
-    with tf.Graph().as_default(), input_errors():
-        pipeline = InputPipeline(data, settings.batch_size)
-        _, sample, _, outputs = search.build_sampled_child(
-            settings, pipeline, len(data.classes), False
-        )
-        with Session(output_dir, pipeline) as session:
-            log, events, progress = Log(None), Events(None), None
-            run = Run(session, pipeline, log, events, progress, settings, 1)
-            arcs = arcs or search.draw_arcs(session, sample, settings, draw)
-            source = GIVEN if texts else search.source_of(settings)
-            candidates = ranking.beside_uniform(arcs, source, settings)
-            if draw and source == search.CONTROLLER:
-                untrained = search.untrained_arcs(settings, draw)
-                candidates += [(arc, search.UNTRAINED) for arc in untrained]
-            ranked = ranking.rank(run, sample, outputs, candidates)
+    with search.opened(settings, data) as (run, sample, outputs):
+        arcs = arcs or search.draw_arcs(run.session, sample, settings, draw)
+        source = GIVEN if texts else search.source_of(settings)
+        candidates = ranking.beside_uniform(arcs, source, settings)
+        if draw and source == search.CONTROLLER:
+            untrained = search.untrained_arcs(settings, draw)
+            candidates += [(arc, search.UNTRAINED) for arc in untrained]
+        ranked = ranking.rank(run, sample, outputs, candidates)
     print(ranking.table(ranked))
     if not texts:
         ranking.save(output_dir, ranked)

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from enas import configs, draws, loop, ranking
 from enas.arc import Arc, arc_from_numbers
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
+from enas.events import Events
 from enas.flags import Settings
 from enas.input_pipeline import STREAMS, InputPipeline
 from enas.log import Log, architecture_lines, controller_line
@@ -22,7 +24,7 @@ from enas.micro_controller import MicroController
 from enas.models import Outputs
 from enas.operations import OPERATIONS
 from enas.ranking import UNIFORM
-from enas.session import leave_functions_alone
+from enas.session import Session, input_errors, leave_functions_alone
 
 SHOWN_ARCHITECTURES = 10
 # Sources of strings: the controller, and one like it at its start.
@@ -117,6 +119,25 @@ def build_sampled_child(
     )
     outputs = model.build(pipeline.images, pipeline.labels, training)
     return controller, sample, model, outputs
+
+
+@contextmanager
+def opened(settings: Settings, data: Data) -> Iterator[tuple[Run, Sample, Outputs]]:
+    """The search in `settings.output_dir` as its last checkpoint has it, without what
+    trains it: (a run of it, what its controller samples, what its child tells).
+
+    Raises:
+      InputError: the checkpoint is damaged, or not of these settings.
+    """
+    with tf.Graph().as_default(), input_errors():
+        pipeline = InputPipeline(data, settings.batch_size)
+        _, sample, _, outputs = build_sampled_child(
+            settings, pipeline, len(data.classes), False
+        )
+        with Session(settings.output_dir, pipeline) as session:
+            log, events, progress = Log(None), Events(None), None
+            run = Run(session, pipeline, log, events, progress, settings, 1)
+            yield run, sample, outputs
 
 
 def _make_controller(settings: Settings) -> Controller:

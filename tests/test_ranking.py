@@ -3,9 +3,11 @@ test_scripts.py."""
 
 import glob
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.reward_noise import components
 from enas.arc import arc_from_numbers
 from enas.events import Events
 from enas.ranking import Ranked, read_arcs, save_arcs, table
@@ -90,3 +92,15 @@ def test_events_can_be_read_back(tmp_path):
     assert found["child/lr"][1].simple_value == 0.25
     step, value = found["controller/ops"]
     assert (step, list(value.histo.bucket)) == (2, [1, 0, 0, 0, 3])
+
+
+def test_what_rewards_are_made_of():
+    """Strings, batches and chance, from sums of three that are known."""
+    rng = np.random.default_rng(0)
+    parts = (0.01, 0.03, 0.02)
+    shapes = ((200, 1), (1, 150), (200, 150))
+    accuracies = 0.9 + sum(
+        rng.normal(0.0, part, shape) for part, shape in zip(parts, shapes, strict=True)
+    )
+    assert components(accuracies) == pytest.approx(parts, rel=0.15)
+    assert components(np.ones((3, 4))) == (0.0, 0.0, 0.0)

@@ -1,0 +1,67 @@
+"""What a search's rewards are made of: strings, batches, and chance.
+
+    python -m benchmarks.reward_noise OUTPUT_DIR [--strings=40]
+
+judges uniformly drawn strings on the batches of the validation set, 100 images each,
+with the weights of the search's last checkpoint. Prints the mean accuracy, and the
+standard deviations of a two-way analysis of variance: between strings, which is what
+the controller should hear; between batches, which all strings on one batch share; and
+of what is left.
+"""
+
+import argparse
+import math
+import random
+
+import numpy as np
+from tqdm import tqdm
+
+from enas.arc import random_arc
+from enas.datasets import open_data
+from enas.input_pipeline import EVAL_BATCH
+from enas.rank_arcs import read_settings
+from enas.ranking import SPLIT
+from enas.search import opened
+
+
+def components(accuracies: np.ndarray) -> tuple[float, float, float]:
+    """Standard deviations between strings, between batches and of the rest, of
+    accuracies [strings, batches]; 0 where the rest explains all there is."""
+    strings, batches = accuracies.shape
+    of_string = accuracies.mean(axis=1, keepdims=True)
+    of_batch = accuracies.mean(axis=0, keepdims=True)
+    rest = accuracies - of_string - of_batch + accuracies.mean()
+    left = np.sum(rest**2) / ((strings - 1) * (batches - 1))
+    between = (
+        np.var(of_string, ddof=1) - left / batches,
+        np.var(of_batch, ddof=1) - left / strings,
+    )
+    return *(math.sqrt(max(0.0, variance)) for variance in between), math.sqrt(left)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("output_dir")
+    parser.add_argument("--strings", type=int, default=40)
+    options = parser.parse_args()
+    settings = read_settings(options.output_dir)
+    rng = random.Random(settings.seed)
+    arcs = [random_arc(settings.child_num_cells, rng) for _ in range(options.strings)]
+    accuracies = []
+    with opened(settings, open_data(settings)()) as (run, sample, outputs):
+        # The last batch may be smaller than the others.
+        batches = range(run.pipeline.num_examples[SPLIT] // EVAL_BATCH)
+        for arc in tqdm(arcs, "strings"):
+            feeds = (run.feed(SPLIT, batch) | sample.feed(arc) for batch in batches)
+            correct = [run.session.run(outputs.correct, feed) for feed in feeds]
+            accuracies.append(np.array(correct) / EVAL_BATCH)
+    accuracies = np.stack(accuracies)
+    strings, batches, rest = components(accuracies)
+    print(f"mean accuracy {accuracies.mean():.4f}; standard deviation")
+    print(f"between strings                {strings:.4f}")
+    print(f"between batches of {EVAL_BATCH} images   {batches:.4f}")
+    print(f"what is left                   {rest:.4f}")
+
+
+if __name__ == "__main__":
+    main()
