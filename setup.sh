@@ -3,7 +3,7 @@
 # requirements into it. Can be run again at any time; needs no root.
 #
 #   ./setup.sh           install
-#   ./setup.sh search    install, then run a first small search on MNIST (some five minutes)
+#   ./setup.sh search    install, then run a first small search on MNIST (some three minutes)
 #   ./setup.sh test      install what tests need too, then lint and run every test
 #
 # PYTHON names the interpreter to use (default: python3, or else python3.13 … python3.10).
