@@ -11,16 +11,14 @@ of what is left.
 
 import argparse
 import math
-import random
 
 import numpy as np
 from tqdm import tqdm
 
-from enas.arc import random_arc
 from enas.datasets import open_data
 from enas.input_pipeline import EVAL_BATCH
 from enas.rank_arcs import read_settings
-from enas.ranking import SPLIT
+from enas.ranking import SPLIT, uniform_arcs
 from enas.search import opened
 
 
@@ -45,8 +43,7 @@ def main() -> None:
     parser.add_argument("--strings", type=int, default=40)
     options = parser.parse_args()
     settings = read_settings(options.output_dir)
-    rng = random.Random(settings.seed)
-    arcs = [random_arc(settings.child_num_cells, rng) for _ in range(options.strings)]
+    arcs = uniform_arcs(settings, options.strings)
     accuracies = []
     with opened(settings, open_data(settings)()) as (run, sample, outputs):
         # The last batch may be smaller than the others.

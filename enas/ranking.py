@@ -49,10 +49,14 @@ def beside_uniform(
     """Strings, and as many uniform ones, unless they are such themselves."""
     candidates = [(arc, source) for arc in arcs]
     if source != UNIFORM:
-        rng = random.Random(settings.seed or None)
-        uniform = [random_arc(settings.child_num_cells, rng) for _ in arcs]
-        candidates += [(arc, UNIFORM) for arc in uniform]
+        candidates += [(arc, UNIFORM) for arc in uniform_arcs(settings, len(arcs))]
     return candidates
+
+
+def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
+    """Strings drawn uniformly, the same ones each time where there is a seed."""
+    rng = random.Random(settings.seed or None)
+    return [random_arc(settings.child_num_cells, rng) for _ in range(count)]
 
 
 def rank(
@@ -89,8 +93,8 @@ def table(ranked: Sequence[Ranked]) -> str:
 def _means(ranked: Sequence[Ranked]) -> list[str]:
     """The mean of each source of several strings, and the others less the uniform."""
     means, lines = {}, []
-    sources = sorted({one.source for one in ranked})
-    for source in sorted(sources, key=UNIFORM.__eq__):  # that one last
+    sources = {one.source for one in ranked}
+    for source in sorted(sources, key=lambda name: (name == UNIFORM, name)):
         accuracies = [one.accuracy for one in ranked if one.source == source]
         if len(accuracies) > 1:
             mean, error = means[source] = mean_and_error(accuracies)

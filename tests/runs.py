@@ -46,7 +46,7 @@ LINES = "\n".join(
         r"^(Model has|Aux head uses) \d+ params$",
         r"^epoch = \d+ +ch_step = \d+ +loss = \d+\.\d{6} +lr = \d\.\d{4} +"
         r"\|g\| = \d+\.\d{4} +tr_acc = \d+ */ *\d+ +mins = \d+\.\d\d *$",
-        r"^ctrl_step = \d+ +loss = -?\d+\.\d{3} +ent = \d+\.\d\d +lr = \d\.\d{4} +"
+        r"^ctrl_step = \d+ +loss = -?\d+\.\d{3} +ent = \d+\.\d\d +lr = 0\.0020 +"
         r"\|g\| = \d+\.\d{4} +acc = \d\.\d{4} +bl = \d\.\d\d +mins = \d+\.\d\d$",
         r"^Epoch \d+: (Training controller|Eval)$",
         r"^Here are 10 architectures$",
