@@ -3,6 +3,7 @@
 Layout: D units of the LSTM, O operations, B blocks a cell. The LSTM runs one string at
 a time, so its state and input are [1, D]."""
 
+import operator
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -177,7 +178,7 @@ class MicroController(Controller):
         -log_prob give the mean gradient Σ (r_j - r̄) g_j / (n - 1), which is that with
         the mean of the others' rewards as baseline. As that is known when the update is
         full, loss and norm of a sample's gradient are with the average all the same."""
-        config, count = self.config, self.config.num_aggregate
+        config = self.config
         variables = self.variables()
         with tf.compat.v1.variable_scope("controller_training"):
             average = _state("baseline", [])
@@ -188,49 +189,75 @@ class MicroController(Controller):
             # What rewards weigh in the average; the rest of it is the 0 of its start.
             baseline /= self._move(_state("baseline_weight", []), 1.0)
         advantage = tf.stop_gradient(reward - baseline)
+        gradients = tf.gradients(-sample.log_prob, variables)
         scores = {
             v.op.name: tf.convert_to_tensor(g)
-            for v, g in zip(
-                variables, tf.gradients(-sample.log_prob, variables), strict=True
-            )
+            for v, g in zip(variables, gradients, strict=True)
         }
-        weight = reward if config.baseline_of_update else advantage
-        terms = {f"{name}_sum": weight * g for name, g in scores.items()}
+        sums = _Sums("controller_training")
         if config.baseline_of_update:
-            terms |= {f"{name}_score_sum": g for name, g in scores.items()}
-            terms["reward_sum"] = reward
-        with tf.compat.v1.variable_scope("controller_training"):
-            sums = {name: _state(name, term.shape) for name, term in terms.items()}
-        add = [sums[name].assign_add(term) for name, term in terms.items()]
-        accumulate = tf.group(*add, baseline)
-        means, shown = [], []
-        for variable, (name, score) in zip(variables, scores.items(), strict=True):
-            decay = 2.0 * config.l2_reg * variable if config.l2_reg else 0.0
-            mean = sums[f"{name}_sum"] / count
-            if config.baseline_of_update:
-                mean -= sums["reward_sum"] / count * sums[f"{name}_score_sum"] / count
-                mean *= count / (count - 1)
-            means.append(mean + decay)
-            shown.append(advantage * score + decay)
+            means = self._means_against_others(sums, reward, scores)
+        else:
+            means = [
+                sums.of(name, advantage * score) / config.num_aggregate
+                for name, score in scores.items()
+            ]
+        decays = [2.0 * config.l2_reg * v if config.l2_reg else 0.0 for v in variables]
         optimizer = tf.compat.v1.train.AdamOptimizer(
             config.lr, beta1=0.0, epsilon=config.adam_epsilon
         )
-        applied = optimizer.apply_gradients(zip(means, variables, strict=True), updates)
+        applied = optimizer.apply_gradients(
+            zip(map(operator.add, means, decays), variables, strict=True), updates
+        )
         with tf.control_dependencies([applied]):
-            apply = tf.group(*[s.assign(tf.zeros_like(s)) for s in sums.values()])
+            apply = sums.clear()
+        shown = [advantage * score for score in scores.values()]
         return ControllerTraining(
-            accumulate,
+            tf.group(sums.add(), baseline),
             apply,
             -sample.log_prob * advantage,
-            tf.linalg.global_norm(shown),
+            tf.linalg.global_norm(list(map(operator.add, shown, decays))),
             baseline,
             updates,
         )
+
+    def _means_against_others(
+        self, sums: "_Sums", reward: tf.Tensor, scores: dict[str, tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Mean gradients of an update, each sample against the mean of the others."""
+        count = self.config.num_aggregate
+        rewards = sums.of("reward", reward)
+        means = []
+        for name, score in scores.items():
+            common = rewards / count * sums.of(f"{name}_score", score)
+            means.append((sums.of(name, reward * score) - common) / (count - 1))
+        return means
 
     def _move(self, average: tf.Variable, value) -> tf.Tensor:
         """An exponential average of values, as it is after one more."""
         change = (1.0 - self.config.baseline_decay) * (value - average)
         return tf.convert_to_tensor(average.assign_add(change, read_value=True))
+
+
+class _Sums:
+    """Sums over the samples of an update, by name, as variables of a scope."""
+
+    def __init__(self, scope: str):
+        self._scope = scope
+        self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
+
+    def of(self, name: str, term: tf.Tensor) -> tf.Variable:
+        """The sum so far of a term that each sample adds."""
+        with tf.compat.v1.variable_scope(self._scope):
+            total = _state(f"{name}_sum", term.shape)
+        self._terms.append((total, term))
+        return total
+
+    def add(self) -> tf.Operation:
+        return tf.group(*[total.assign_add(term) for total, term in self._terms])
+
+    def clear(self) -> tf.Operation:
+        return tf.group(*[t.assign(tf.zeros_like(t)) for t, _ in self._terms])
 
 
 def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:
