@@ -44,7 +44,7 @@ CONSTANTS = {
     "child_out_filters": 20,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
-    "child_shortcut": True,
+    "child_shortcut": False,
     "child_op_shortcut": True,
     "child_op_scale": 0.1,
     "child_node_mean": True,

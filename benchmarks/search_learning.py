@@ -26,7 +26,7 @@ SCRIPT = "search_arc_mnist.py"
 RECIPES = {
     "recommended": (),
     "faithful": ("--recipe=faithful",),
-    "no-shortcut": ("--child_shortcut=False",),
+    "shortcut": ("--child_shortcut=True",),
     "no-op-shortcut": ("--child_op_shortcut=False",),
     "op-scale-1": ("--child_op_scale=1",),
     "node-sum": ("--child_node_mean=False",),

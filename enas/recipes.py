@@ -7,8 +7,8 @@ recommended one. To add a recipe, write its entry; TensorFlow is not imported he
 RECIPES = {
     # The scripts' constants.
     "recommended": {},
-    # As the older codes trained: without shortcuts, and Adam without an average of
-    # gradients, and with an epsilon above most of them.
+    # As the older codes trained: without the operations' shortcuts, and Adam without an
+    # average of gradients, and with an epsilon above most of them.
     "faithful": {
         "child_shortcut": False,
         "child_op_shortcut": False,

@@ -9,10 +9,10 @@ import shlex
 
 from enas.arc import Arc
 from enas.flag_table import FLAGS
+from enas.recipes import RECIPES
 
 # A search's flags that the training of its string takes over: images and network. How
-# long and how fast it is trained is another matter for one string alone; so are
-# shortcuts, which help many strings to share weights, and hinder one.
+# long and how fast it is trained is another matter for one string alone.
 CARRIED = (
     "train_data_dir",
     "val_data_dir",
@@ -30,8 +30,14 @@ CARRIED = (
     "child_out_filters",
     "child_pool_layers",
     "child_use_aux_heads",
+    "child_shortcut",
+    "child_op_shortcut",
+    "child_op_scale",
+    "child_node_mean",
     "child_loss",
 )
+# The recipe of a log that names none: it is older than recipes are.
+OLDER = "faithful"
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")
 # What a search has as these scripts came: a training is larger or smaller on purpose.
 SIZES = {"child_num_layers": 6, "child_out_filters": 20}
@@ -53,6 +59,10 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
     # The script's constants are there to be edited, so they are read from it.
     train = importlib.import_module(f"train_arc_{data}").CONSTANTS
     words = ["enas_env/bin/python", f"train_arc_{data}.py", "-fixed_arc", f'"{arc}"']
+    recipe = flags.get("recipe", OLDER)
+    if recipe in RECIPES and recipe != train.get("recipe"):
+        words.append(f"--recipe={recipe}")
+        train = train | RECIPES[recipe]
     if len(arc.normal) != train.get("child_num_cells"):
         words.append(f"--child_num_cells={len(arc.normal)}")
     for name in CARRIED:

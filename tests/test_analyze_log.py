@@ -23,6 +23,7 @@ from enas.flags import parse
 from enas.log import flag_line
 from enas.log_plot import draw, running_mean
 from enas.log_reader import parse_log, read_log
+from enas.recipes import RECIPES
 from enas.train_command import train_command
 from tests.log_files import OLDER, SPECIFIED, epoch_lines, flag_lines, search_log
 
@@ -339,6 +340,13 @@ def command_flags(command):
         ({"child_pool_layers": "1 3 "}, ["--child_pool_layers=1 3 "]),
         ({"train_data_dir": "my $HOME/x"}, ["--train_data_dir=my $HOME/x"]),
         ({"img_size": "3x"}, []),  # damaged
+        ({"recipe": "best"}, []),  # likewise
+        ({"child_shortcut": True}, ["--child_shortcut=True"]),
+        (RECIPES["faithful"] | {"recipe": "faithful"}, ["--recipe=faithful"]),
+        (
+            RECIPES["faithful"] | {"recipe": "faithful", "child_node_mean": True},
+            ["--recipe=faithful", "--child_node_mean=True"],
+        ),
     ],
 )
 def test_train_command(changed, passed):
@@ -349,30 +357,37 @@ def test_train_command(changed, passed):
 
 
 def test_train_command_of_other_searches():
+    """Also of those that are older than recipes, and thus faithful."""
+    faithful = "--recipe=faithful"
     cifar = {
         "data_path": "/data/cifar10",
         "child_num_layers": "6",
         "num_valids": "5000",
     }
     command = train_command(ARC, cifar)
-    assert command_flags(command)[1] == []
+    assert command_flags(command)[1] == [faithful]
     assert "train_arc_cifar.py" in command and command.endswith(">> cifar_arc.txt")
     cifar |= {"child_num_layers": "8", "data_path": "pictures"}
     assert command_flags(train_command(ARC, cifar))[1] == [
+        faithful,
         "--data_path=pictures",
         "--child_num_layers=8",
     ]
     cifar = {"data_path": "pictures", "child_pool_layers": "1 3 6"}
     cifar["child_num_layers"] = "6"  # of which the third reduction is
     assert command_flags(train_command(ARC, cifar))[1] == [
+        faithful,
         "--data_path=pictures",
         "--child_num_layers=6",
         "--child_pool_layers=1 3 6",
     ]
     older_mnist = {"data_path": "/data/mnist", "img_size": "24", "channel": "1"}
-    assert command_flags(train_command(ARC, older_mnist))[1] == ["--img_size=24"]
+    assert command_flags(train_command(ARC, older_mnist))[1] == [
+        faithful,
+        "--img_size=24",
+    ]
     settings_, words = command_flags(train_command(random_arc(3, random.Random(1)), {}))
-    assert words == ["--child_num_cells=3"] and settings_.child_num_cells == 3
+    assert words == [faithful, "--child_num_cells=3"] and settings_.child_num_cells == 3
 
 
 def test_dots_of_a_path(tmp_path, monkeypatch):
