@@ -4,6 +4,7 @@ Started by benchmarks/search_step.py, with which it talks in lines of JSON: requ
 come on stdin, answers go to stdout. Not meant to be run by hand.
 """
 
+import gc
 import json
 import os
 import sys
@@ -144,8 +145,11 @@ class Worker:
 
 def main() -> None:
     started, kind, arc, *flags = sys.argv[1:]
+    gc.disable()  # as in enas/main.py
     with tf.Graph().as_default():
         worker = Worker(kind, arc, flags)
+        gc.freeze()  # as in enas/loop.py
+        gc.enable()
         worker.steps("child", arc, 1)
         print(json.dumps(time.time() - float(started)), flush=True)
         for line in sys.stdin:

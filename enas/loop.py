@@ -1,5 +1,6 @@
 """What a search and a training share: the loop over epochs, and an evaluation."""
 
+import gc
 import math
 import os
 import sys
@@ -146,6 +147,8 @@ def run_epochs(
             folder = os.path.join(settings.output_dir, EVENTS_FOLDER)
             with closing(Events(folder, step + 1)) as events:
                 run = Run(session, pipeline, log, events, progress, settings, steps)
+                gc.freeze()  # What was built stays; no search for garbage looks there.
+                gc.enable()
                 for epoch in range(epochs, settings.num_epochs):
                     step = _train_epoch(run, ops.child, epoch)
                     after_epoch(run, ops, epoch + 1, step)
