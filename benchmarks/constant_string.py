@@ -38,7 +38,7 @@ def main() -> None:
         _, ops = search.build(settings, pipeline, len(data.classes), steps)
         s.run(tf.compat.v1.global_variables_initializer())
         pipeline.initialize(s)
-        feed = pipeline.feed("train") | ops.child.feed | ops.sample.feed(arc)
+        feed = pipeline.feed("train") | ops.sample.feed(arc)
         start, correct = time.monotonic(), []
         for step in range(1, steps + 1):
             fetches = (ops.child.train.train, ops.child.outputs.correct)

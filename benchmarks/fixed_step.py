@@ -42,7 +42,7 @@ class FixedChild:
             self._session.run(tf.compat.v1.global_variables_initializer())
             pipeline.initialize(self._session)
         self._fetches = ops.child.fetches()
-        self._feed = pipeline.feed("train") | ops.child.feed
+        self._feed = pipeline.feed("train")
 
     def run(self, *options) -> None:
         self._session.run(self._fetches, self._feed, *options)

@@ -100,12 +100,13 @@ class StraightChild(ReferenceChild):
 class AllBranchesChild(ReferenceChild):
     """A child as older codes build it: each edge computes every operation on a pick
     from the stacked nodes, stacks the results and picks one; and there are four copies
-    of the child in the graph, of which a step runs one."""
+    of the child in the graph, one that trains and three that do not, of which a step
+    runs one."""
 
     def build(self, images, labels, training) -> Outputs:
-        build = super().build
-        copies = [build(images, labels, training) for _ in range(COPIES)]
-        return copies[0]
+        for _ in range(1 if training else COPIES - 1):
+            outputs = super().build(images, labels, training)
+        return outputs
 
     def run_blocks(self, context: Context, inputs, routing, filters):
         banks = self._operation_banks(context, filters)

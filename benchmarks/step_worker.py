@@ -56,6 +56,17 @@ def memory(field: str) -> float:
     return int(line.split()[1]) / 2**20
 
 
+def needed_by(op: tf.Operation) -> set[tf.Operation]:
+    """An op, and all that run before it."""
+    needed, waiting = set(), [op]
+    while waiting:
+        op = waiting.pop()
+        if op not in needed:
+            needed.add(op)
+            waiting += [tensor.op for tensor in op.inputs] + op.control_inputs
+    return needed
+
+
 class Worker:
     """A built search, its session, and what can be asked of it."""
 
@@ -87,8 +98,7 @@ class Worker:
     def _run_child(self, arc, *options):
         """A step of an epoch, as enas/loop.py runs it."""
         child = self.ops.child
-        feed = self._feed("train", arc) | child.feed
-        self.session.run(child.fetches(), feed, *options)
+        self.session.run(child.fetches(), self._feed("train", arc), *options)
 
     def _run_controller(self, arc, *options):
         """A sample of a round, as enas/search.py runs it."""
@@ -115,8 +125,8 @@ class Worker:
 
     def multiply_adds(self) -> int:
         """Of a batch, forward and backward."""
-        graph = tf.compat.v1.get_default_graph()
-        return multiply_adds(graph.get_operations()) * self.settings.batch_size
+        ops = needed_by(self.ops.child.train.train)
+        return multiply_adds(ops) * self.settings.batch_size
 
     def conv(self, count: int) -> float:
         """Multiply-adds a second of a plain 3×3 convolution, forward and backward."""

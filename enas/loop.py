@@ -54,13 +54,11 @@ class ChildOps(NamedTuple):
     """What an epoch of child training runs.
 
     outputs: of the child in training. train: one step and all that belongs to it.
-    feed: what a training step is fed beside its batch.
     """
 
     outputs: Outputs
     train: TrainOps
     global_step: tf.Variable
-    feed: dict
 
     def fetches(self) -> tuple:
         """What a step fetches: the update, then what its line of the log shows."""
@@ -74,7 +72,6 @@ def make_child_ops(
     outputs: Outputs,
     global_step: tf.Variable,
     steps_per_epoch: int,
-    feed: dict,
 ) -> ChildOps:
     """The ops that train a model, from its outputs in training."""
     train = get_train_ops(
@@ -86,7 +83,7 @@ def make_child_ops(
         settings.num_epochs,
     )
     step = tf.group(train.train, *model.updates)
-    return ChildOps(outputs, train._replace(train=step), global_step, feed)
+    return ChildOps(outputs, train._replace(train=step), global_step)
 
 
 def is_due(settings: Settings, epoch: int, every: int) -> bool:
@@ -182,7 +179,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
         range(first + 1, last + 1), f"epoch {epoch + 1}", disable=None, leave=False
     )
     for step in bar:
-        feed = run.feed("train", step - 1) | child.feed
+        feed = run.feed("train", step - 1)
         _, loss, lr, grad_norm, correct = session.run(fetches, feed)
         # The gradient, since it ruins the weights before any loss shows it.
         for name, value in (("loss", loss), ("gradient's norm", grad_norm)):

@@ -116,13 +116,12 @@ class Model:
         self.updates: list[tf.Operation] = []
         self._training = False
 
-    def build(self, images: tf.Tensor, labels: tf.Tensor, training) -> Outputs:
+    def build(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> Outputs:
         """Builds the child on a batch; a second call reuses the weights of the first.
 
         Args:
           images: float32 [N, H, W, C], normalized. labels: int32 [N].
-          training: whether dropout and the like apply: a bool, or for the search child
-            a scalar bool tensor.
+          training: whether dropout and the like apply.
         """
         config = self.config
         self.layer_shapes = []
@@ -265,9 +264,8 @@ class Model:
         """[N, H, W, C] to logits [N, K]."""
         x = self.scheme_of(self.config.num_layers).activation(x)
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
-        if self.config.keep_prob < 1.0:
-            dropped = (1.0 - self.config.keep_prob) * tf.cast(self._training, x.dtype)
-            x = common_ops.dropout(x, 1.0 - dropped)
+        if self._training and self.config.keep_prob < 1.0:
+            x = common_ops.dropout(x, self.config.keep_prob)
         return self._dense(x)
 
     def _aux_head(self, x: tf.Tensor) -> tf.Tensor:

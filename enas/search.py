@@ -33,10 +33,12 @@ UNTRAINED = "untrained"
 
 
 class SearchOps(NamedTuple):
-    """All that a search runs. One copy of the child serves training, reward and
-    evaluation. accuracy: scalar, of the sampled child on the batch."""
+    """All that a search runs. evaluated: what the sampled child computes without
+    training, of which nothing is kept for a gradient; it serves reward and evaluation.
+    accuracy: scalar, of that on the batch."""
 
     child: ChildOps
+    evaluated: Outputs
     sample: Sample
     accuracy: tf.Tensor
     controller: ControllerTraining | None
@@ -69,7 +71,7 @@ def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
             _controller_round(run, ops, epoch, step)
         _show_architectures(run, ops, epoch, step)
     if loop.is_due(settings, epoch, settings.eval_every_epochs):
-        loop.evaluate_epoch(run, ops.child.outputs, step)
+        loop.evaluate_epoch(run, ops.evaluated, step)
 
 
 def build(
@@ -85,26 +87,23 @@ def build(
       make_child: what makes the child of its configuration and the two sampled cells.
     """
     global_step = tf.compat.v1.train.get_or_create_global_step()
-    training = tf.compat.v1.placeholder_with_default(False, [], "training")
-    controller, sample, model, outputs = build_sampled_child(
-        settings, pipeline, num_classes, training, make_child
+    controller, sample, model, evaluated = build_sampled_child(
+        settings, pipeline, num_classes, make_child
     )
     batch = tf.shape(pipeline.labels)[0]
-    accuracy = tf.cast(outputs.correct, tf.float32) / tf.cast(batch, tf.float32)
-    child = loop.make_child_ops(
-        settings, model, outputs, global_step, steps_per_epoch, {training: True}
-    )
+    accuracy = tf.cast(evaluated.correct, tf.float32) / tf.cast(batch, tf.float32)
+    outputs = model.build(pipeline.images, pipeline.labels, training=True)
+    child = loop.make_child_ops(settings, model, outputs, global_step, steps_per_epoch)
     controller_training = None
     if settings.controller_training:
         controller_training = controller.train(sample, accuracy)
-    return model, SearchOps(child, sample, accuracy, controller_training)
+    return model, SearchOps(child, evaluated, sample, accuracy, controller_training)
 
 
 def build_sampled_child(
     settings: Settings,
     pipeline: InputPipeline,
     num_classes: int,
-    training,
     make_child: Callable = MicroChild,
 ) -> tuple[Controller, Sample, MicroChild, Outputs]:
     """Controller, what it samples, and the child that runs it, without what trains
@@ -117,8 +116,8 @@ def build_sampled_child(
         sample.normal_arc,
         sample.reduce_arc,
     )
-    outputs = model.build(pipeline.images, pipeline.labels, training)
-    return controller, sample, model, outputs
+    evaluated = model.build(pipeline.images, pipeline.labels, training=False)
+    return controller, sample, model, evaluated
 
 
 @contextmanager
@@ -132,7 +131,7 @@ def opened(settings: Settings, data: Data) -> Iterator[tuple[Run, Sample, Output
     with tf.Graph().as_default(), input_errors():
         pipeline = InputPipeline(data, settings.batch_size)
         _, sample, _, outputs = build_sampled_child(
-            settings, pipeline, len(data.classes), False
+            settings, pipeline, len(data.classes)
         )
         with Session(settings.output_dir, pipeline) as session:
             log, events, progress = Log(None), Events(None), None
@@ -244,6 +243,6 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
     if not arcs:
         return
     candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
-    ranked = ranking.rank(run, ops.sample, ops.child.outputs, candidates)
+    ranked = ranking.rank(run, ops.sample, ops.evaluated, candidates)
     print(ranking.table(ranked), file=sys.stderr)
     ranking.save(run.settings.output_dir, ranked)

@@ -45,8 +45,6 @@ def build(
         progress,
     )
     outputs = model.build(pipeline.images, pipeline.labels, training=True)
-    child = loop.make_child_ops(
-        settings, model, outputs, global_step, steps_per_epoch, {}
-    )
+    child = loop.make_child_ops(settings, model, outputs, global_step, steps_per_epoch)
     evaluated = model.build(pipeline.images, pipeline.labels, training=False)
     return model, TrainingOps(child, evaluated)
