@@ -65,11 +65,16 @@ class _Weights(NamedTuple):
 
 
 class _Draw(NamedTuple):
-    """One choice: its number (int32 scalar), log-probability and entropy (scalars)."""
+    """One choice of n: its number (int32), log-probability and entropy, [1] each."""
 
     number: tf.Tensor
     log_prob: tf.Tensor
     entropy: tf.Tensor
+
+    def read(self, rows: tf.Tensor) -> tf.Tensor:
+        """The row [1, D] of what was chosen, of [n, D]. A product, whose gradient is
+        one op where that of a gather is twelve."""
+        return tf.matmul(tf.one_hot(self.number, rows.shape[0]), rows)
 
 
 class MicroController(Controller):
@@ -110,8 +115,8 @@ class MicroController(Controller):
         return Sample(
             normal,
             reduction,
-            tf.add_n([draw.log_prob for draw in drawn]),
-            tf.stop_gradient(tf.add_n([draw.entropy for draw in drawn])),
+            tf.reshape(tf.add_n([draw.log_prob for draw in drawn]), []),
+            tf.stop_gradient(tf.reshape(tf.add_n([d.entropy for d in drawn]), [])),
         )
 
     def _noise(self) -> Iterator[tf.Tensor]:
@@ -141,26 +146,26 @@ class MicroController(Controller):
             for _ in "xy":
                 state = lstm(inputs, state, weights.w_lstm)
                 indices.append(_draw(self._index_logits(key, state[1]), next(noise)))
-                inputs = tf.gather(content, [indices[-1].number])
+                inputs = indices[-1].read(content)
             for _ in "xy":
                 state = lstm(inputs, state, weights.w_lstm)
                 ops.append(_draw(self._op_logits(state[1]) + op_prior, next(noise)))
-                inputs = tf.gather(weights.op_embedding, [ops[-1].number])
+                inputs = ops[-1].read(weights.op_embedding)
             drawn += [indices[0], ops[0], indices[1], ops[1]]
             state = lstm(inputs, state, weights.w_lstm)
             anchors.append(state[1])
             keys.append(tf.matmul(state[1], weights.anchor_w))
-        return tf.stack([draw.number for draw in drawn]), drawn, state
+        return tf.concat([draw.number for draw in drawn], 0), drawn, state
 
     def _index_logits(self, key: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-        """Attention over the anchors: keys [b+2, D], h [1, D], to logits [b+2]."""
+        """Attention over the anchors: keys [b+2, D], h [1, D], to logits [1, b+2]."""
         query = tf.tanh(key + tf.matmul(h, self._weights.query_w))
-        logits = tf.matmul(query, self._weights.attention_v)[:, 0]
+        logits = tf.matmul(self._weights.attention_v, query, True, True)
         return self._squash(logits, self.config.tanh_constant)
 
     def _op_logits(self, h: tf.Tensor) -> tf.Tensor:
-        """h [1, D] to logits [O]."""
-        logits = (tf.matmul(h, self._weights.op_w) + self._weights.op_bias)[0]
+        """h [1, D] to logits [1, O]."""
+        logits = tf.matmul(h, self._weights.op_w) + self._weights.op_bias
         constant = self.config.tanh_constant / self.config.op_tanh_reduce
         return self._squash(logits, constant)
 
@@ -261,11 +266,12 @@ class _Sums:
 
 
 def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:
-    """One choice of n by softmax; logits, Gumbel noise [n]."""
-    number = tf.argmax(logits + noise, output_type=tf.int32)
-    log_probs = tf.nn.log_softmax(logits)
-    entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs)
-    return _Draw(number, tf.gather(log_probs, number), entropy)
+    """One choice of n by softmax; logits [1, n], Gumbel noise [n]."""
+    number = tf.argmax(logits + noise, axis=1, output_type=tf.int32)
+    log_prob = -tf.nn.sparse_softmax_cross_entropy_with_logits(number, logits)
+    log_probs = tf.nn.log_softmax(tf.stop_gradient(logits))
+    entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1)
+    return _Draw(number, log_prob, entropy)
 
 
 def _state(name: str, shape, dtype=tf.float32) -> tf.Variable:
