@@ -28,8 +28,8 @@ def main(task: str, constants: dict) -> None:
 
 
 def _run(task: str, settings: Settings) -> None:
-    # A start makes a million objects and no garbage; looking for some takes a second of
-    # it. The loop turns this on again.
+    # A start makes half a million objects and hardly any garbage; looking for it takes
+    # a second. The loop turns this on again.
     gc.disable()
     from enas.datasets import open_data
     from enas.log import Log, flag_line

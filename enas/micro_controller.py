@@ -73,7 +73,7 @@ class _Draw(NamedTuple):
 
     def read(self, rows: tf.Tensor) -> tf.Tensor:
         """The row [1, D] of what was chosen, of [n, D]. A product, whose gradient is
-        one op where that of a gather is twelve."""
+        two ops where that of a gather is twelve."""
         return tf.matmul(tf.one_hot(self.number, rows.shape[0]), rows)
 
 

@@ -46,7 +46,8 @@ SIZES = {"child_num_layers": 6, "child_out_filters": 20}
 def train_command(arc: Arc, flags: dict[str, str]) -> str:
     """A line to paste into a shell.
 
-    A flag is passed where its value in the log is not the train script's default. The
+    A flag is passed where its value in the log is not the train script's default by the
+    search's recipe, which is passed where it is not the script's. The
     defaults of layers and filters differ between search and training on purpose, so
     these are passed only where the search had others than SIZES, or where reductions
     are named by number, which mean nothing in a network of another depth.
@@ -60,9 +61,11 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
     train = importlib.import_module(f"train_arc_{data}").CONSTANTS
     words = ["enas_env/bin/python", f"train_arc_{data}.py", "-fixed_arc", f'"{arc}"']
     recipe = flags.get("recipe", OLDER)
-    if recipe in RECIPES and recipe != train.get("recipe"):
+    if recipe not in RECIPES:
+        recipe = train["recipe"]
+    if recipe != train["recipe"]:
         words.append(f"--recipe={recipe}")
-        train = train | RECIPES[recipe]
+    train = train | RECIPES[recipe]
     if len(arc.normal) != train.get("child_num_cells"):
         words.append(f"--child_num_cells={len(arc.normal)}")
     for name in CARRIED:

@@ -356,6 +356,18 @@ def test_train_command(changed, passed):
     assert given_flags.fixed_arc == str(ARC)
 
 
+def test_train_command_where_the_script_s_recipe_was_edited(monkeypatch):
+    monkeypatch.setitem(train_arc_mnist.CONSTANTS, "recipe", "faithful")
+    faithful = RECIPES["faithful"] | {"recipe": "faithful"}
+    for changed, passed in (
+        ({}, ["--recipe=recommended"]),
+        (faithful, []),
+        (faithful | {"child_node_mean": True}, ["--child_node_mean=True"]),
+    ):
+        run = only(search_log(1, changed=changed))
+        assert command_flags(train_command(ARC, run.flags))[1] == passed
+
+
 def test_train_command_of_other_searches():
     """Also of those that are older than recipes, and thus faithful."""
     faithful = "--recipe=faithful"

@@ -26,7 +26,6 @@ ARCS = (
 
 # What the recommended recipe adds.
 RECOMMENDED = {
-    "shortcut": True,
     "op_shortcut": True,
     "op_scale": 0.5,
     "node_mean": True,
@@ -36,12 +35,25 @@ RECOMMENDED = {
 MIXED_BITS = {"first_scheme": make_scheme("quantize", 2), "pool_layers": (2,)}
 
 
+def test_copies_of_the_child_that_computes_all(graph):
+    """One that trains and three that do not, with the same weights."""
+    config = tiny_config(num_layers=0, pool_layers=())
+    child = AllBranchesChild(config, *placeholders(config))
+    weights = set()
+    for training, copies in ((False, 3), (True, 4)):
+        child.build(*images_and_labels(config), training)
+        stems = [op for op in graph.get_operations() if "stem_conv" in op.name]
+        assert sum(op.type == "Conv2D" for op in stems) == copies
+        weights |= {v.name for v in child.variables()}
+        assert len(weights) == len(child.variables())
+
+
 @pytest.mark.parametrize(
     "scheme, recipe",
     [
         *((name, {}) for name in SCHEME_NAMES),
-        ("ternarize", RECOMMENDED),
-        ("quantize", MIXED_BITS),
+        ("ternarize", RECOMMENDED | {"shortcut": True}),
+        ("quantize", RECOMMENDED | MIXED_BITS),
     ],
 )
 def test_logits_and_gradients_agree(
