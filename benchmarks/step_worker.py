@@ -97,8 +97,8 @@ class Worker:
 
     def _run_child(self, arc, *options):
         """A step of an epoch, as enas/loop.py runs it."""
-        child = self.ops.child
-        self.session.run(child.fetches(), self._feed("train", arc), *options)
+        feed = self._feed("train", arc)
+        self.session.run(self.ops.child.fetches(), feed, *options)
 
     def _run_controller(self, arc, *options):
         """A sample of a round, as enas/search.py runs it."""

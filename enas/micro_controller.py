@@ -199,14 +199,15 @@ class MicroController(Controller):
             v.op.name: tf.convert_to_tensor(g)
             for v, g in zip(variables, gradients, strict=True)
         }
-        sums = _Sums("controller_training")
-        if config.baseline_of_update:
-            means = self._means_against_others(sums, reward, scores)
-        else:
-            means = [
-                sums.of(name, advantage * score) / config.num_aggregate
-                for name, score in scores.items()
-            ]
+        sums = _Sums()
+        with tf.compat.v1.variable_scope("controller_training"):
+            if config.baseline_of_update:
+                means = self._means_against_others(sums, reward, scores)
+            else:
+                means = [
+                    sums.of(name, advantage * score) / config.num_aggregate
+                    for name, score in scores.items()
+                ]
         decays = [2.0 * config.l2_reg * v if config.l2_reg else 0.0 for v in variables]
         optimizer = tf.compat.v1.train.AdamOptimizer(
             config.lr, beta1=0.0, epsilon=config.adam_epsilon
@@ -245,16 +246,14 @@ class MicroController(Controller):
 
 
 class _Sums:
-    """Sums over the samples of an update, by name, as variables of a scope."""
+    """Sums over the samples of an update, as variables by name."""
 
-    def __init__(self, scope: str):
-        self._scope = scope
+    def __init__(self):
         self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
 
     def of(self, name: str, term: tf.Tensor) -> tf.Variable:
         """The sum so far of a term that each sample adds."""
-        with tf.compat.v1.variable_scope(self._scope):
-            total = _state(f"{name}_sum", term.shape)
+        total = _state(f"{name}_sum", term.shape)
         self._terms.append((total, term))
         return total
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from filelock import FileLock, Timeout
 
 from enas.errors import InputError, UsageError
-from enas.recipes import RECIPES
+from enas.recipes import OLDER, RECIPES
 
 FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
 VERSIONS_FILE = "versions.json"
@@ -198,8 +198,7 @@ def read_flags(path: str) -> dict:
 
 def _check_flags(path: str, flags: dict) -> None:
     earlier = read_flags(path)
-    # A flag that the run's version did not have yet was as older codes have it.
-    older = {n: value for n, value in RECIPES["faithful"].items() if n in flags}
+    older = {n: value for n, value in RECIPES[OLDER].items() if n in flags}
     earlier = older | earlier
     changed = [
         f"{name} (was {earlier[name]!r})"

@@ -19,7 +19,7 @@ from enas.datasets import open_data
 from enas.errors import InputError, UsageError
 from enas.flags import Settings, parse
 from enas.output_dir import FLAGS_FILE, read_flags
-from enas.recipes import RECIPES
+from enas.recipes import OLDER, RECIPES
 
 GIVEN = "given"  # the source of strings on the command line
 
@@ -58,8 +58,7 @@ def read_settings(output_dir: str) -> Settings:
     # script's constants finds them here.
     script = "search_arc_cifar" if "data_path" in flags else "search_arc_mnist"
     constants = importlib.import_module(script).CONSTANTS
-    # A flag that the search's version did not have yet was as older codes have it.
-    flags = RECIPES["faithful"] | flags
+    flags = RECIPES[OLDER] | flags
     flags["output_dir"] = output_dir  # which may have been moved since
     words = [f"--{name}={value}" for name, value in flags.items()]
     try:

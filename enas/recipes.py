@@ -23,3 +23,5 @@ RECIPES = {
         "controller_bl_of_update": False,
     },
 }
+# The recipe of runs whose version had no recipes yet, or lacked some of their flags.
+OLDER = "faithful"

@@ -9,7 +9,7 @@ import shlex
 
 from enas.arc import Arc
 from enas.flag_table import FLAGS
-from enas.recipes import RECIPES
+from enas.recipes import OLDER, RECIPES
 
 # A search's flags that the training of its string takes over: images and network. How
 # long and how fast it is trained is another matter for one string alone.
@@ -36,8 +36,6 @@ CARRIED = (
     "child_node_mean",
     "child_loss",
 )
-# The recipe of a log that names none: it is older than recipes are.
-OLDER = "faithful"
 PATHS = ("train_data_dir", "val_data_dir", "test_data_dir", "data_path")
 # What a search has as these scripts came: a training is larger or smaller on purpose.
 SIZES = {"child_num_layers": 6, "child_out_filters": 20}

@@ -53,7 +53,7 @@ def test_copies_of_the_child_that_computes_all(graph):
     [
         *((name, {}) for name in SCHEME_NAMES),
         ("ternarize", RECOMMENDED | {"shortcut": True}),
-        ("quantize", RECOMMENDED | MIXED_BITS),
+        ("quantize", MIXED_BITS),
     ],
 )
 def test_logits_and_gradients_agree(
