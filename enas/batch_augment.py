@@ -6,6 +6,7 @@ time an image comes by.
 Layout: n images of a batch, H W height and width, C channels.
 """
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -17,12 +18,19 @@ class BatchAugmentation(NamedTuple):
     crop_padding: pixels that an image is padded by all around, with zeros, before a
       window of its own size is cropped out at random.
     random_flip: whether an image is mirrored left to right, with probability one half.
+    random_rotation: degrees by which an image is turned at most, either way.
+    random_zoom: part by which it is made larger or smaller at most.
+    random_shift: pixels by which it is moved at most, along each side. Where an image
+      was turned, shrunk or moved away, its nearest pixel fills the place.
     cutout_size: side of the square that CutOut sets to zero around a pixel drawn at
       random, as far as it lies within the image (1708.04552); 0 for none.
     """
 
     crop_padding: int = 0
     random_flip: bool = False
+    random_rotation: float = 0.0
+    random_zoom: float = 0.0
+    random_shift: float = 0.0
     cutout_size: int = 0
 
     def apply(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -35,8 +43,17 @@ class BatchAugmentation(NamedTuple):
         Returns:
           float32 [n, H, W, C].
         """
-        seeds = tf.unstack(tf.random.split(seed, 5))
+        seeds = tf.unstack(tf.random.split(seed, 9))
         count, height, width, _ = tf.unstack(tf.shape(images))
+        if self.random_rotation or self.random_zoom or self.random_shift:
+            images = tf.raw_ops.ImageProjectiveTransformV3(
+                images=images,
+                transforms=self._moves(count, height, width, *seeds[5:]),
+                output_shape=[height, width],
+                fill_value=0.0,
+                interpolation="BILINEAR",
+                fill_mode="NEAREST",
+            )
         if self.crop_padding or self.random_flip:
             rows = self._window(count, height, seeds[0])
             columns = self._window(count, width, seeds[1])
@@ -52,6 +69,30 @@ class BatchAugmentation(NamedTuple):
             columns = self._cut(count, width, seeds[4])[:, None, :, None]
             images = tf.where(rows & columns, 0.0, images)
         return images
+
+    def _moves(self, count, height, width, *seeds) -> tf.Tensor:
+        """Where a pixel of the altered image lies in the image, as a projection of
+        ImageProjectiveTransformV3: float32 [n, 8]."""
+        bounds = (
+            *(self.random_rotation * math.pi / 180, self.random_zoom),
+            *(self.random_shift, self.random_shift),
+        )
+        angle, zoom, right, down = (
+            tf.random.stateless_uniform([count], seed, -bound, bound)
+            for seed, bound in zip(seeds, bounds, strict=True)
+        )
+        cos, sin = tf.cos(angle) / (1 + zoom), tf.sin(angle) / (1 + zoom)
+        x, y = (tf.cast(size - 1, tf.float32) / 2 for size in (width, height))
+        from_x, from_y = x + right, y + down
+        zero = tf.zeros_like(angle)
+        return tf.stack(
+            [
+                *(cos, -sin, from_x - cos * x + sin * y),
+                *(sin, cos, from_y - sin * x - cos * y),
+                *(zero, zero),
+            ],
+            axis=1,
+        )
 
     def _window(self, count, size, seed) -> tf.Tensor:
         """Positions of a window in the padded images: int32 [n, size]."""

@@ -111,6 +111,21 @@ FLAGS = {
     "random_flip": Flag(
         bool, "Mirror a training image left to right, with probability one half."
     ),
+    "random_rotation": Flag(
+        float,
+        "Training images are turned by up to so many degrees, at random.",
+        Allowed("from 0 to 180", lambda value: 0 <= value <= 180),
+    ),
+    "random_zoom": Flag(
+        float,
+        "Training images are made larger or smaller by up to this part, at random.",
+        DECAY,
+    ),
+    "random_shift": Flag(
+        float,
+        "Training images are moved by up to so many pixels along each side, at random.",
+        at_least(0),
+    ),
     "child_cutout_size": Flag(
         int,
         "Side of a square cut out of each training image at random; 0 for none.",

@@ -195,7 +195,7 @@ def _check_layers(settings: Settings) -> None:
             f"child_use_aux_heads needs a layer after reduction layer {pools[-1]}; "
             f"move it (child_pool_layers) or pass --child_use_aux_heads=False"
         )
-    for name in ("child_cutout_size", "crop_padding"):
+    for name in ("child_cutout_size", "crop_padding", "random_shift"):
         if getattr(settings, name, 0) > size:
             raise UsageError(
                 f"{name} is {getattr(settings, name)}; images have {size} pixels a side"

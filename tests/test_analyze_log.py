@@ -334,8 +334,8 @@ def command_flags(command):
         ({"child_pool_layers": "1, 3"}, ["--child_pool_layers=1, 3"]),
         ({"child_use_aux_heads": False}, ["--child_use_aux_heads=False"]),
         (
-            {"random_flip": True, "img_size": 64},
-            ["--img_size=64", "--random_flip=True"],
+            {"random_flip": True, "img_size": 64, "random_rotation": 10},
+            ["--img_size=64", "--random_flip=True", "--random_rotation=10.0"],
         ),
         ({"child_pool_layers": "1 3 "}, ["--child_pool_layers=1 3 "]),
         ({"train_data_dir": "my $HOME/x"}, ["--train_data_dir=my $HOME/x"]),

@@ -67,8 +67,40 @@ def test_cutout_sets_one_square_to_zero(side):
     assert len(centres) > SIZE  # it is not always the same square
 
 
+@pytest.mark.parametrize(
+    ("degrees", "zoom", "shift"),
+    [(30, 0, 0), (0, 0.25, 0), (0, 0, 2.5), (30, 0.25, 2.5)],
+)
+def test_images_are_turned_and_zoomed_around_their_middle_and_moved(
+    degrees, zoom, shift
+):
+    rows, columns = np.mgrid[-15.0:16, -15.0:16]
+    image = np.stack([rows, columns, np.ones_like(rows)], axis=-1)
+    augmentation = BatchAugmentation(
+        random_rotation=degrees, random_zoom=zoom, random_shift=shift
+    )
+    result = augment(augmentation, np.stack([image] * 400))
+    np.testing.assert_array_equal(result[..., 2], 1)  # nothing black comes in
+    # A pixel shows the place that it came from, a linear map of its own place, and so
+    # it does where the image's edge is far away.
+    own = image[10:21, 10:21].reshape(-1, 3)
+    origins = result[:, 10:21, 10:21, :2].reshape(400, -1, 2)
+    maps = np.stack([np.linalg.lstsq(own, origin)[0] for origin in origins])
+    np.testing.assert_allclose(own @ maps, origins, atol=1e-4)
+    np.testing.assert_allclose(maps[:, 0, 0], maps[:, 1, 1], atol=1e-4)
+    np.testing.assert_allclose(maps[:, 0, 1], -maps[:, 1, 0], atol=1e-4)
+    sizes = 1 / np.hypot(maps[:, 0, 0], maps[:, 0, 1]) - 1
+    angles = np.degrees(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
+    drawn = ((angles, degrees), (sizes, zoom), (maps[:, 2], shift))
+    for values, bound in drawn:
+        assert np.abs(values).max() <= bound + 1e-4
+        assert np.std(values) == pytest.approx(
+            bound / np.sqrt(3), 0.15, 1e-4
+        )  # uniform
+
+
 def test_a_seed_repeats_and_another_differs():
-    everything = BatchAugmentation(2, True, 3)
+    everything = BatchAugmentation(2, True, 20.0, 0.2, 1.0, 3)
     first = augment(everything, IMAGES)
     np.testing.assert_array_equal(first, augment(everything, IMAGES))
     assert (first != augment(everything, IMAGES, (1, 3))).any()

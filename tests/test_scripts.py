@@ -223,6 +223,9 @@ def test_a_search_and_a_training_on_cifar(cifar_path, tmp_path):
         "--controller_train_steps=2",
         "--controller_num_aggregate=3",
         "--child_cutout_size=8",
+        "--random_rotation=10",
+        "--random_zoom=0.1",
+        "--random_shift=2",
     )
     assert count(lines, "epoch = ") == 2 and count(lines, "val_acc") == 10
     assert count(lines, "Valid Num examples:  50") == 1
@@ -275,6 +278,8 @@ def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
     fail(2, "num_valids is 0; a search needs", script, path, "--num_valids=0")
     for name in ("child_cutout_size", "crop_padding"):
         fail(2, f"{name} is 33; images have 32 pixels", script, f"--{name}=33")
+    message = "random_shift is 32.5; images have 32 pixels"
+    fail(2, message, script, "--random_shift=32.5")
     message = "num_valids: 5000 validation images leave none of 250"
     fail(1, message, script, path, out, reading=True)
     fail(1, "data_path: there is no file", script, f"--data_path={tmp_path}")
@@ -322,6 +327,8 @@ def fail(status, message, script, *flags, reading=False):
         ("images have 28 pixels a side; 3 reductions .* of 8", ("--img_size=28",)),
         ("child_lr_min 0.1 is above child_lr_max", ("--child_lr_min=0.1",)),
         ("child_keep_prob is 0.0; it is above 0", ("--child_keep_prob=0",)),
+        ("random_rotation is 181.0; it is from 0", ("--random_rotation=181",)),
+        ("random_zoom is 1.0; it is at least 0", ("--random_zoom=1",)),
         ("child_n_bits is 1; .*binarize", ("--child_n_bits=1",)),
         ("channel is 2", ("--channel=2",)),
         ("child_scheme is 'int8'; it is one of binar", ("--child_scheme=int8",)),
