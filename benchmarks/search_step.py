@@ -114,7 +114,7 @@ def measure(shape: Shape, extra: list[str]) -> dict:
     children = {kind: Child(kind, shape, extra) for kind in KINDS}
     own = children["own"]
     result = {
-        "shape": str(shape),
+        "shape": ", ".join([str(shape), *extra]),
         "first_step": {kind: child.first_step for kind, child in children.items()},
         "child": in_turn(children, "child", arc),
         "controller": in_turn(children, "controller", arc),
@@ -223,7 +223,7 @@ def main() -> None:
         for kind in ("own", "straight"):
             child = Child(kind, SHAPES[0], extra)
             for what in STEP_KINDS:
-                print(f"{KINDS[kind]}, {what} step, {SHAPES[0]}")
+                print(", ".join([KINDS[kind], f"{what} step", str(SHAPES[0]), *extra]))
                 print(child.ask("profile", what, string_of(SHAPES[0].cells)))
             child.close()
         return
