@@ -73,10 +73,8 @@ class BatchAugmentation(NamedTuple):
     def _moves(self, count, height, width, *seeds) -> tf.Tensor:
         """Where a pixel of the altered image lies in the image, as a projection of
         ImageProjectiveTransformV3: float32 [n, 8]."""
-        bounds = (
-            *(self.random_rotation * math.pi / 180, self.random_zoom),
-            *(self.random_shift, self.random_shift),
-        )
+        bounds = [math.radians(self.random_rotation), self.random_zoom]
+        bounds += [self.random_shift] * 2
         angle, zoom, right, down = (
             tf.random.stateless_uniform([count], seed, -bound, bound)
             for seed, bound in zip(seeds, bounds, strict=True)

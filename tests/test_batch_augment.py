@@ -94,9 +94,8 @@ def test_images_are_turned_and_zoomed_around_their_middle_and_moved(
     drawn = ((angles, degrees), (sizes, zoom), (maps[:, 2], shift))
     for values, bound in drawn:
         assert np.abs(values).max() <= bound + 1e-4
-        assert np.std(values) == pytest.approx(
-            bound / np.sqrt(3), 0.15, 1e-4
-        )  # uniform
+        of_uniform = bound / np.sqrt(3)
+        assert np.std(values) == pytest.approx(of_uniform, rel=0.15, abs=1e-4)
 
 
 def test_a_seed_repeats_and_another_differs():
