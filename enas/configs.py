@@ -47,12 +47,12 @@ def child_config(
 def batch_augmentation(settings: Settings) -> BatchAugmentation | None:
     """What happens to training images as they are batched; None where nothing does."""
     augmentation = BatchAugmentation(
-        settings.crop_padding,
-        settings.random_flip,
-        settings.random_rotation,
-        settings.random_zoom,
-        settings.random_shift,
-        settings.child_cutout_size,
+        crop_padding=settings.crop_padding,
+        random_flip=settings.random_flip,
+        random_rotation=settings.random_rotation,
+        random_zoom=settings.random_zoom,
+        random_shift=settings.random_shift,
+        cutout_size=settings.child_cutout_size,
     )
     return augmentation if any(augmentation) else None
 
