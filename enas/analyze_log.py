@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from enas.accuracy import standard_error
 from enas.arc import Arc
-from enas.command import Parser, one_line_errors
+from enas.command import Parser, one_line_errors, show
 from enas.errors import InputError, UsageError
 from enas.log_reader import read_log
 from enas.log_records import Run
@@ -209,7 +209,7 @@ def _analyze(argv: list[str]) -> None:
             f"--run is {number}; the last in {arguments.log} is {len(runs)}"
         )
     shown = {number: runs[number]} if arguments.run else runs
-    print(report(shown, arguments.best, len(runs) > 1), flush=True)
+    show(report(shown, arguments.best, len(runs) > 1))
     title = os.path.basename(arguments.log)
     if len(runs) > 1:
         title += f", run {number} of {len(runs)}"

@@ -1,6 +1,7 @@
 """What every program does with its command line and with what goes wrong."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,15 @@ def one_line_errors(program: str) -> Iterator[None]:
         _leave(program, going_on, 128 + number)
     except KeyboardInterrupt:
         _leave(program, "interrupted", 130)
+
+
+def show(text: str) -> None:
+    """Prints a result. A reader that has seen enough (`… | head`) is no error, and what
+    is printed after that goes nowhere."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(program: str, reason, status: int) -> None:

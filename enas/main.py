@@ -8,7 +8,7 @@ import secrets
 import sys
 
 from enas import output_dir
-from enas.command import one_line_errors
+from enas.command import one_line_errors, show
 from enas.flags import LARGEST, Settings, help_text, parse
 
 
@@ -21,7 +21,7 @@ def main(task: str, constants: dict) -> None:
     """
     script = os.path.basename(sys.argv[0])
     if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
-        print(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
+        show(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
         return
     with one_line_errors(script):
         _run(task, parse(sys.argv, constants))

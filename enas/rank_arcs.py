@@ -14,7 +14,7 @@ import sys
 
 from enas import checkpoints
 from enas.arc import parse_arc
-from enas.command import Parser, one_line_errors
+from enas.command import Parser, one_line_errors, show
 from enas.datasets import open_data
 from enas.errors import InputError, UsageError
 from enas.flags import Settings, parse
@@ -91,7 +91,7 @@ def _rank(output_dir: str, texts: list[str], draw: int) -> None:
             untrained = search.untrained_arcs(settings, draw)
             candidates += [(arc, search.UNTRAINED) for arc in untrained]
         ranked = ranking.rank(run, sample, outputs, candidates)
-    print(ranking.table(ranked))
+    show(ranking.table(ranked))
     if not texts:
         ranking.save(output_dir, ranked)
 

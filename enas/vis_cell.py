@@ -12,7 +12,7 @@ import sys
 
 from enas.arc import parse_arc, words_of
 from enas.cell_plot import cells_picture
-from enas.command import one_line_errors
+from enas.command import one_line_errors, show
 from enas.errors import UsageError
 from enas.flags import Settings, check, help_text, read
 from enas.layer_plan import aux_layer, parse_pool_layers
@@ -80,7 +80,7 @@ def pictures(settings: Settings) -> dict[str, Picture]:
 
 def main(argv: list[str]) -> None:
     if any(word.lstrip("-") in ("help", "h") for word in argv[1:]):
-        print(
+        show(
             'usage: python -m enas.vis_cell "0 2 1 4 …" [--flag=value …]\n'
             + help_text(CONSTANTS)
         )
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
             for kind in FORMATS:
                 path = f"{name}.{kind}"
                 save(figure, path)
-                print(path)
+                show(path)
 
 
 if __name__ == "__main__":

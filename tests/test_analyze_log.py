@@ -593,3 +593,16 @@ def test_as_a_program_without_tensorflow(log):
     imported = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
     assert "matplotlib.figure" in imported
     assert not imported & {"tensorflow", "keras", "matplotlib.pyplot"}
+
+
+def test_a_reader_that_has_seen_enough(log):
+    words = [sys.executable, "-u", "-m", "enas.analyze_log", str(log)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        process = subprocess.run(
+            words, cwd=ROOT, stdout=nobody, stderr=subprocess.PIPE, check=False
+        )
+    picture = log.with_suffix(".png")
+    assert process.stderr.decode() == f"analyze_log: the picture is {picture}\n"
+    assert process.returncode == 0 and picture.exists()
