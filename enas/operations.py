@@ -70,7 +70,8 @@ class Operation(NamedTuple):
     """One operation on a [N, H, W, F] tensor.
 
     weights: (filters, stride, start = 1) to the specs of the weights it needs; the
-      last batch norm's scale starts at `start` where an op shortcut may stand beside.
+      last batch norm's scale starts at `start` where an op shortcut may stand beside,
+      so with stride 1.
     build: (context, x, weights, stride) to its output, [N, H/stride, W/stride, F];
       `context` is the child's `common_ops.Context`.
     drop_path: whether drop path applies to it.
@@ -94,7 +95,9 @@ def _separable(kernel_size: int) -> Operation:
 
     return Operation(
         f"separable conv {kernel_size}×{kernel_size}",
-        lambda filters, stride, start=1.0: separable_specs(kernel_size, filters, start),
+        lambda filters, stride, start=1.0: separable_specs(
+            kernel_size, filters, start if stride == 1 else 1.0
+        ),
         build,
         start_bias=10.0,
         prior=0.25,
