@@ -193,7 +193,9 @@ FLAGS = {
         bool, "Add a separable convolution's input to its output."
     ),
     "child_op_scale": Flag(
-        float, "Where the scale of its last batch norm starts.", at_least(0)
+        float,
+        "Where the scale of its last batch norm starts; with stride 2 at 1.",
+        at_least(0),
     ),
     "child_node_mean": Flag(
         bool, "A node is the mean of its block's operations, and not their sum."

@@ -31,7 +31,7 @@ class ChildConfig(NamedTuple):
     first_scheme: of the stem and layer 0.
     shortcut: whether a layer's second input, calibrated, is added to its output.
     op_shortcut: whether a separable convolution's input is added to its output.
-    op_scale: where the scale of its last batch norm starts.
+    op_scale: where the scale of its last batch norm starts; with stride 2 at 1.
     node_mean: whether a node is the mean of its two operations, or else their sum.
     share_output_kernel: whether the nodes of a layer share the kernel of its output
       convolution (search child).

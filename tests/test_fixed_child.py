@@ -109,7 +109,8 @@ def test_op_shortcut(stride, graph, session):
     """x is added to a separable convolution of stride 1."""
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
     specs = OPERATIONS[0].weights(3, stride, 0.5)
-    assert [s.start for s in specs if s.kind == "scale"] == [1.0, 0.5]
+    ends_at = 0.5 if stride == 1 else 1.0
+    assert [s.start for s in specs if s.kind == "scale"] == [1.0, ends_at]
     weights = [tf.random.stateless_uniform(s.shape, [1, 2], -1.0) for s in specs]
     outputs = []
     for op_shortcut in (False, True):
@@ -207,6 +208,22 @@ def test_a_fixed_child_learns_a_batch(scheme, graph, session, initialize):
         if correct == 12:
             break
     assert correct >= 11
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_gradients_are_moderate_at_first(scheme, graph, session, initialize):
+    """Where all that a reduction cell's nodes read of its inputs is convolved, too."""
+    settings = {"op_shortcut": True, "op_scale": 0.1, "node_mean": True}
+    config = tiny_config(
+        scheme, num_layers=3, num_cells=3, pool_layers=(1, 3), **settings
+    )
+    # The reduction cell: convs of stride 2, whose node two convs in a row read.
+    model = fixed_child(config, [0, 0, 1, 4] * 3 + [1, 1, 0, 0, 2, 0, 2, 3, 3, 0, 3, 2])
+    outputs = model.build(*images_and_labels(config, 12), True)
+    gradients = tf.gradients(outputs.total_loss, model.variables())
+    initialize()
+    norm = session.run(tf.linalg.global_norm(gradients))
+    assert norm < 10
 
 
 def test_base_class_has_no_layers(graph):
