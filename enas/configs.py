@@ -35,7 +35,7 @@ def child_config(
         use_aux_heads=settings.child_use_aux_heads,
         shortcut=settings.child_shortcut,
         op_shortcut=settings.child_op_shortcut,
-        op_scale=settings.child_op_scale,
+        op_scale=settings.child_op_scale if settings.child_op_shortcut else 1.0,
         node_mean=settings.child_node_mean,
         share_output_kernel=getattr(settings, "child_share_output_kernel", False),
         keep_prob=settings.child_keep_prob,

@@ -268,6 +268,13 @@ def test_the_first_scheme_is_four_bits_unless_named(
         np.testing.assert_allclose(step, [1.0 / m, 0.0])
 
 
+@pytest.mark.parametrize("op_shortcut, starts", [(True, 0.1), (False, 1.0)])
+def test_a_small_scale_stands_beside_a_shortcut_alone(op_shortcut, starts):
+    assert CONSTANTS["child_op_scale"] == 0.1
+    settings = Settings(**(CONSTANTS | {"child_op_shortcut": op_shortcut}))
+    assert child_config(settings, tf.zeros([1, 32, 32, 1]), 10).op_scale == starts
+
+
 @pytest.mark.parametrize("mean", [False, True])
 def test_a_node_is_the_sum_or_the_mean(mean, graph, session, initialize):
     x, y = np.random.default_rng(0).normal(size=(2, 1, 4, 4, 3)).astype(np.float32)
