@@ -194,8 +194,8 @@ FLAGS = {
     ),
     "child_op_scale": Flag(
         float,
-        "Where the scale of its last batch norm starts, if that is so; with stride 2 "
-        "at 1.",
+        "Where the scale of its last batch norm starts beside that; where nothing is "
+        "added, at 1.",
         at_least(0),
     ),
     "child_node_mean": Flag(
