@@ -6,11 +6,11 @@ Take the best string of the log to train_arc_mnist.py.
 Edit the constants below, or pass them as flags; `--help` says what each one means.
 """
 
-from enas.main import main
+from enas.loop.main import main
 
 CONSTANTS = {
     # The constants below are the recommended recipe; --recipe=faithful trains as older
-    # codes did (enas/recipes.py).
+    # codes did (enas/flags/table.py).
     "recipe": "recommended",
     # Files
     "output_dir": "./outputs",
@@ -55,7 +55,6 @@ CONSTANTS = {
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,
-    "child_drop_path_keep_prob": 1.0,
     "child_l2_reg": 0.0,
     "child_clip_mode": "none",
     "child_grad_bound": 5.0,

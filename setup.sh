@@ -4,7 +4,7 @@
 #
 #   ./setup.sh           install
 #   ./setup.sh search    install, then run a first small search on MNIST (some three minutes)
-#   ./setup.sh test      install what tests need too, then lint and run every test
+#   ./setup.sh test      install what tests need too, then lint, check types, run every test
 #
 # PYTHON names the interpreter to use (default: python3, or else python3.13 … python3.10).
 set -euo pipefail
@@ -68,7 +68,8 @@ case "${1:-}" in
         install requirements.txt requirements-test.txt
         enas_env/bin/python -m ruff check .
         enas_env/bin/python -m ruff format --check .
-        exec enas_env/bin/python -m pytest -q -n auto
+        enas_env/bin/python -m mypy
+        exec enas_env/bin/python -m pytest -q -n auto --cov
         ;;
     *)
         echo "usage: ./setup.sh [search | test]" >&2

@@ -6,13 +6,13 @@ data/cifar10_dataset.txt says how to get the images.
 Edit the constants below, or pass them as flags; `--help` says what each one means.
 """
 
-from enas.main import main
+from enas.loop.main import main
 
 CONSTANTS = {
     # The architecture
     "fixed_arc": "",
     # The constants below are the recommended recipe; --recipe=faithful trains as older
-    # codes did (enas/recipes.py).
+    # codes did (enas/flags/table.py).
     "recipe": "recommended",
     # Files
     "output_dir": "./outputs_arc_cifar",

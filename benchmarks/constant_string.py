@@ -16,12 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 from benchmarks.search_step import ARC
-from enas import search
-from enas.arc import parse_arc
-from enas.datasets import open_data
-from enas.flags import parse
-from enas.input_pipeline import InputPipeline
-from enas.session import session_config
+from enas.flags.datasets import open_data
+from enas.flags.parse import parse
+from enas.loop import search
+from enas.session.input_pipeline import InputPipeline
+from enas.session.session import session_config
+from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
 
 WINDOW = 50

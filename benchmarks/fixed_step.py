@@ -16,10 +16,10 @@ import tensorflow as tf
 from benchmarks.profiling import profile, timed
 from benchmarks.search_step import ARC
 from benchmarks.step_worker import IMAGES, random_data
-from enas import train
-from enas.flags import parse
-from enas.input_pipeline import InputPipeline
-from enas.session import session_config
+from enas.flags.parse import parse
+from enas.loop import train
+from enas.session.input_pipeline import InputPipeline
+from enas.session.session import session_config
 from train_arc_mnist import CONSTANTS
 
 SCHEMES = ("float", "ternarize", "binarize", "quantize")

@@ -8,11 +8,11 @@ Layout: as in enas/micro_child.py; n images of a batch are N here.
 
 import tensorflow as tf
 
-from enas.arc import Arc, numbers_of
-from enas.common_ops import Context, unpack_row
+from enas.common_ops import Context, run_operation, unpack_row
 from enas.micro_child import MicroChild, Routing, row_offsets
 from enas.models import Outputs
-from enas.operations import OPERATIONS
+from enas.space.arc import Arc, numbers_of
+from enas.space.operations import OPERATIONS
 
 COPIES = 4  # for training, validation, test and reward
 
@@ -24,7 +24,7 @@ class ReferenceChild(MicroChild):
         """Activated nodes, their sum [N, H, W, F] where they share a kernel, or side
         by side [N, H, W, n·F], to [N, H, W, F]."""
         kernel = tf.reshape(kernels, [1, 1, -1, filters])
-        conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
+        conv = context.scheme.layer("conv2d", filters, 1, w_getter=lambda: kernel)
         return context.norm(conv(x), scale, offset)
 
 
@@ -69,7 +69,7 @@ class StraightChild(ReferenceChild):
             for edge in (2 * block, 2 * block + 1):
                 operation = OPERATIONS[routing.op[edge]]
                 x = nodes[routing.index[edge]]
-                sides.append(operation.build(context, x, weights[edge], 1))
+                sides.append(run_operation(operation, context, x, weights[edge], 1))
             nodes.append(self._node(*sides))
         return nodes
 
@@ -123,7 +123,7 @@ class AllBranchesChild(ReferenceChild):
                         row = tf.gather(banks[number], [offsets[edge] + index])
                         specs = operation.weights(filters, 1)
                         weights = unpack_row(row, specs)
-                    outputs.append(operation.build(context, x, weights, 1))
+                    outputs.append(run_operation(operation, context, x, weights, 1))
                 sides.append(tf.gather(tf.stack(outputs), op))
             nodes.append(self._node(*sides))
         return nodes

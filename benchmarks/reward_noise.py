@@ -15,11 +15,10 @@ import math
 import numpy as np
 from tqdm import tqdm
 
-from enas.datasets import open_data
-from enas.input_pipeline import EVAL_BATCH
-from enas.rank_arcs import read_settings
-from enas.ranking import SPLIT, uniform_arcs
-from enas.search import opened
+from enas.flags.datasets import open_data
+from enas.loop.rank_command import read_settings
+from enas.loop.ranking import SPLIT, uniform_arcs
+from enas.loop.search import opened
 
 
 def components(accuracies: np.ndarray) -> tuple[float, float, float]:
@@ -45,18 +44,19 @@ def main() -> None:
     settings = read_settings(options.output_dir)
     arcs = uniform_arcs(settings, options.strings)
     accuracies = []
-    with opened(settings, open_data(settings)()) as (run, sample, outputs):
-        # The last batch may be smaller than the others.
-        batches = range(run.pipeline.num_examples[SPLIT] // EVAL_BATCH)
+    with opened(settings, open_data(settings)()) as (reader, sample, outputs):
+        batches = range(reader.pipeline.eval_batches(SPLIT))
+        fetches = (outputs.correct, reader.pipeline.labels)
         for arc in tqdm(arcs, "strings"):
-            feeds = (run.feed(SPLIT, batch) | sample.feed(arc) for batch in batches)
-            correct = [run.session.run(outputs.correct, feed) for feed in feeds]
-            accuracies.append(np.array(correct) / EVAL_BATCH)
-    accuracies = np.stack(accuracies)
-    strings, batches, rest = components(accuracies)
+            feeds = (reader.feed(SPLIT, batch) | sample.feed(arc) for batch in batches)
+            judged = [reader.session.run(fetches, feed) for feed in feeds]
+            accuracies.append([correct / len(labels) for correct, labels in judged])
+    images = reader.pipeline.num_examples[SPLIT] // len(batches)
+    accuracies = np.array(accuracies)
+    strings, between_batches, rest = components(accuracies)
     print(f"mean accuracy {accuracies.mean():.4f}; standard deviation")
     print(f"between strings                {strings:.4f}")
-    print(f"between batches of {EVAL_BATCH} images   {batches:.4f}")
+    print(f"between batches of {images:<3d} images   {between_batches:.4f}")
     print(f"what is left                   {rest:.4f}")
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from enas.flags import parse
-from enas.log_reader import read_log
-from enas.log_records import Run
-from enas.output_dir import FLAGS_FILE, read_flags
+from enas.flags.parse import parse
+from enas.report.log_reader import read_log
+from enas.report.log_records import Run
+from enas.session.output_dir import FLAGS_FILE, SCRIPT, read_flags
 
 
 def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> dict[str, Run]:
@@ -47,9 +47,10 @@ def _check_flags(script: str, name: str, flags: Sequence[str]) -> None:
     if not os.path.exists(os.path.join(name, FLAGS_FILE)):
         return
     constants = importlib.import_module(script.removesuffix(".py")).CONSTANTS
-    settings = vars(parse([script, *flags], constants))
+    settings = parse([script, *flags], constants).flags()
     earlier = read_flags(name)
-    free = ["output_dir", "reset_output_dir", *([] if settings["seed"] else ["seed"])]
+    free = [SCRIPT, "output_dir", "reset_output_dir"]
+    free += [] if settings["seed"] else ["seed"]
     changed = [
         flag
         for flag in sorted((settings.keys() | earlier.keys()).difference(free))

@@ -18,8 +18,8 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 
 from benchmarks.script_runs import logged_runs, parse_arguments
-from enas.log_records import Run
-from enas.text_table import text_table
+from enas.base.text_table import text_table
+from enas.report.log_records import Run
 
 SCRIPT = "search_arc_mnist.py"
 # What each recipe adds to the script's constants.

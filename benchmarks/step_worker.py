@@ -4,7 +4,6 @@ Started by benchmarks/search_step.py, with which it talks in lines of JSON: requ
 come on stdin, answers go to stdout. Not meant to be run by hand.
 """
 
-import gc
 import json
 import os
 import sys
@@ -18,14 +17,15 @@ import tensorflow as tf
 
 from benchmarks.profiling import profile, timed
 from benchmarks.reference_children import AllBranchesChild, StraightChild
-from enas import search
-from enas.arc import parse_arc
+from enas.base.garbage import no_garbage_collection
 from enas.data_utils import Data, Split
-from enas.flags import parse
-from enas.input_pipeline import InputPipeline
+from enas.flags.parse import parse
+from enas.loop import search
 from enas.micro_child import MicroChild
-from enas.multiply_adds import multiply_adds
-from enas.session import session_config
+from enas.report.multiply_adds import multiply_adds
+from enas.session.input_pipeline import InputPipeline
+from enas.session.session import session_config
+from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
 
 IMAGES = 2048
@@ -96,13 +96,14 @@ class Worker:
         return feed
 
     def _run_child(self, arc, *options):
-        """A step of an epoch, as enas/loop.py runs it."""
+        """A step of an epoch, as enas/loop/epochs.py runs it."""
         feed = self._feed("train", arc)
         self.session.run(self.ops.child.fetches(), feed, *options)
 
     def _run_controller(self, arc, *options):
-        """A sample of a round, as enas/search.py runs it."""
-        self.session.run(self.ops.fetches(), self._feed("reward", arc), *options)
+        """A sample of a round, as enas/loop/search.py runs it."""
+        fetches = self.ops.fetches(self.ops.controller)
+        self.session.run(fetches, self._feed("reward", arc), *options)
 
     def steps(self, what: str, arc: str | None, count: int) -> list[float]:
         """Seconds of each of some 'child' or 'controller' steps."""
@@ -155,11 +156,9 @@ class Worker:
 
 def main() -> None:
     started, kind, arc, *flags = sys.argv[1:]
-    gc.disable()  # as in enas/main.py
     with tf.Graph().as_default():
-        worker = Worker(kind, arc, flags)
-        gc.freeze()  # as in enas/loop.py
-        gc.enable()
+        with no_garbage_collection():  # as a run does
+            worker = Worker(kind, arc, flags)
         worker.steps("child", arc, 1)
         print(json.dumps(time.time() - float(started)), flush=True)
         for line in sys.stdin:

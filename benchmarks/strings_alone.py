@@ -3,11 +3,11 @@
     python -m benchmarks.strings_alone OUTPUT_DIR [--count=6] [--jobs=1]
         [--folder=FOLDER] [-- FLAG …]
 
-takes of OUTPUT_DIR/ranking.json (see enas/rank_arcs.py) so many strings of each source,
-evenly from its best to its worst, and trains each by train_arc_mnist.py with the flags
-that follow `--`. Prints for each its accuracy with the search's weights and its test
-error alone, the mean and the median of each source, and the rank correlation of the
-two accuracies. Logs stay in FOLDER; what was trained is not trained again.
+takes of OUTPUT_DIR/ranking.json (enas/loop/ranking.py makes it) so many strings of each
+source, evenly from its best to its worst, and trains each by train_arc_mnist.py with
+the flags that follow `--`. Prints for each its accuracy with the search's weights and
+its test error alone, the mean and the median of each source, and the rank correlation
+of the two accuracies. Logs stay in FOLDER; what was trained is not trained again.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from collections import defaultdict
 import numpy as np
 
 from benchmarks.script_runs import logged_runs, parse_arguments
-from enas.accuracy import mean_and_error
-from enas.log_records import Run
-from enas.ranking import RANKING_FILE, Ranked
-from enas.text_table import text_table
+from enas.base.statistics import mean_and_error
+from enas.base.text_table import text_table
+from enas.loop.ranking import RANKING_FILE, Ranked
+from enas.report.log_records import Run
 
 SCRIPT = "train_arc_mnist.py"
 
@@ -45,7 +45,8 @@ def test_error(run: Run) -> float:
 
 
 def rank_correlation(a: list[float], b: list[float]) -> float:
-    """Spearman's; equal values share the mean of their ranks."""
+    """Spearman's; equal values share the mean of their ranks. (SciPy has it, 35 MB for
+    these four lines.)"""
 
     def ranks(values):
         values = np.array(values)

@@ -7,15 +7,16 @@ Functions here take the weights they use; the children decide where those come f
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas import draws
-from enas.operations import Specs, WeightSpec
-from enas.schemes import Scheme
-from quantize.base_layers import BaseConv2D, fans
+from enas.base import draws
+from enas.space.operations import Operation, Specs, WeightSpec
+from enas.space.schemes import Scheme
+from quantize.base_layers import fans
 
 BN_EPSILON = 1e-5
 BN_DECAY = 0.9
@@ -26,10 +27,12 @@ class Piece(NamedTuple):
     """A logical tensor within the last axis of a variable.
 
     size: how many numbers. bound: they are kept in [-bound, bound]; may be infinite.
+    kind: as a WeightSpec's; empty where there is no spec.
     """
 
     size: int
     bound: float
+    kind: str = ""
 
 
 class Context(NamedTuple):
@@ -48,20 +51,27 @@ def spec_size(spec: WeightSpec) -> int:
     return math.prod(spec.shape)
 
 
-def _initial(spec: WeightSpec, bound: float | None, rows: Sequence[int]) -> tf.Tensor:
-    """Initial values of a spec, [*rows, size of the spec]."""
+def _initial(
+    spec: WeightSpec, H: float | None, rows: Sequence[int], name: str
+) -> tf.Tensor:
+    """Initial values of a spec, [*rows, size of the spec].
+
+    Args:
+      name: tells apart what the variables of a scope hold.
+    """
     shape = [*rows, spec_size(spec)]
     if spec.kind in ("scale", "offset"):
         return tf.fill(shape, spec.start if spec.kind == "scale" else 0.0)
-    if bound is not None:
-        return tf.random.uniform(shape, -bound, bound)
+    if H is not None:
+        return draws.initial_uniform(shape, H, name)
     fan_in, _ = fans(spec.shape, spec.kind == "depthwise")
-    return tf.random.normal(shape, stddev=math.sqrt(2.0 / fan_in))
+    return draws.initial_normal(shape, math.sqrt(2.0 / fan_in), name)
 
 
-def _bound(spec: WeightSpec, scheme: Scheme) -> float:
-    latent = spec.kind in ("kernel", "depthwise") and scheme.bound is not None
-    return scheme.bound if latent else math.inf
+def _piece(spec: WeightSpec, scheme: Scheme) -> Piece:
+    is_kernel = spec.kind in ("kernel", "depthwise")
+    bound = scheme.H if is_kernel and scheme.H is not None else math.inf
+    return Piece(spec_size(spec), bound, spec.kind)
 
 
 def create_weight(
@@ -107,8 +117,10 @@ def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
         create_weight(
             spec.name,
             spec.shape,
-            lambda spec=spec: tf.reshape(_initial(spec, scheme.bound, []), spec.shape),
-            [Piece(spec_size(spec), _bound(spec, scheme))],
+            lambda spec=spec: tf.reshape(
+                _initial(spec, scheme.H, [], spec.name), spec.shape
+            ),
+            [_piece(spec, scheme)],
         )
         for spec in specs
     ]
@@ -116,11 +128,14 @@ def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
 
 def create_bank(name: str, rows: int, specs: Specs, scheme: Scheme) -> tf.Variable:
     """One variable [R, P]: each row holds all that `specs` ask for, side by side."""
-    pieces = [Piece(spec_size(spec), _bound(spec, scheme)) for spec in specs]
+    pieces = [_piece(spec, scheme) for spec in specs]
     return create_weight(
         name,
         [rows, sum(piece.size for piece in pieces)],
-        lambda: tf.concat([_initial(s, scheme.bound, [rows]) for s in specs], axis=-1),
+        lambda: tf.concat(
+            [_initial(s, scheme.H, [rows], f"{name}/{s.name}") for s in specs],
+            axis=-1,
+        ),
         pieces,
     )
 
@@ -133,6 +148,11 @@ def unpack_row(row: tf.Tensor, specs: Specs) -> list[tf.Tensor]:
     ]
 
 
+def is_within(op: tf.Operation, scope: str) -> bool:
+    """Whether an op was built in a name scope, or is the gradient of one that was."""
+    return re.search(rf"(^|/){scope}(_\d+)?/", op.name) is not None
+
+
 def batch_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
     """Batch norm with the statistics of this batch (arXiv:1502.03167)."""
     return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=BN_EPSILON)[0]
@@ -142,7 +162,7 @@ def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
     """Convolution with stride 1, batch norm. weights: as `conv_norm_specs`."""
     kernel, scale, offset = weights
     kernel_size, filters = kernel.shape[0], kernel.shape[-1]
-    conv = context.scheme.conv2d(filters, kernel_size, w_getter=lambda: kernel)
+    conv = context.scheme.layer("conv2d", filters, kernel_size, w_getter=lambda: kernel)
     return context.norm(conv(x), scale, offset)
 
 
@@ -157,7 +177,8 @@ def separable_conv(
     shortcut = x if context.op_shortcut and stride == 1 else None
     for start, strides in ((0, stride), (4, 1)):
         depthwise, pointwise, scale, offset = weights[start : start + 4]
-        conv = context.scheme.separable_conv2d(
+        conv = context.scheme.layer(
+            "separable_conv2d",
             pointwise.shape[-1],
             depthwise.shape[0],
             strides=strides,
@@ -167,18 +188,34 @@ def separable_conv(
     return x if shortcut is None else x + shortcut
 
 
-def pool(x: tf.Tensor, kind: str, size: int, stride: int) -> tf.Tensor:
-    """Average ('AVG') or max ('MAX') pool, SAME."""
-    if kind == "MAX":
-        return _max_pool(x, size, stride)
+def factorized_reduction(
+    context: Context, x: tf.Tensor, weights: Sequence
+) -> tf.Tensor:
+    """Halves height and width without losing pixels: [N, H, W, C] to [N, H/2, W/2, F].
+
+    Two 1×1 convolutions of F/2 filters each read every second pixel, from the first and
+    from the second one on (`BaseFactorizedReduction`); batch norm.
+
+    Args:
+      weights: as `reduction_specs`.
+    """
+    even, odd, scale, offset = weights
+    conv = context.scheme.layer(
+        "factorized_reduction", 2 * even.shape[-1], w_getter=lambda: (even, odd)
+    )
+    return context.norm(conv(x), scale, offset)
+
+
+def average_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """Mean over the pixels of a window that lie in the image, SAME."""
     return tf.nn.avg_pool2d(x, size, stride, "SAME")
 
 
-def _max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
-    """Max pool whose gradient takes the maximum once more.
+def max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """Max pool, SAME, whose gradient takes the maximum once more.
 
-    oneDNN's fast gradient serves only where its max pool stands in the same function.
-    A gradient that is given the maximum by another function, as in a branch, falls back
+    oneDNN's fast gradient serves only where its max pool stands in the same function. A
+    gradient that is given the maximum by another function, as in a branch, falls back
     on one that takes six times as long."""
 
     @tf.custom_gradient
@@ -198,28 +235,32 @@ def _max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
     return run(x)
 
 
-def factorized_reduction(
-    context: Context, x: tf.Tensor, weights: Sequence
+def identity(
+    context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """Halves height and width without losing pixels: [N, H, W, C] to [N, H/2, W/2, F].
+    """x, or with stride 2 its factorized reduction. weights: none, or for that."""
+    return x if stride == 1 else factorized_reduction(context, x, weights)
 
-    One 1×1 convolution of stride 2 reads pixels 0, 2, 4 … in both directions and makes
-    the first half of the filters, another reads pixels 1, 3, 5 … (zero beyond the edge
-    of an odd size); batch norm. Both are computed as one 2×2 convolution whose kernel
-    is zero off its diagonal, which spares slicing the image and the gradient of that.
+
+# What computes an operation of the table, by its builder's name: (context, x [N, H, W,
+# F], weights, stride) to [N, H/stride, W/stride, F].
+BUILDERS: dict[str, Callable] = {
+    "separable_conv": separable_conv,
+    "average_pool": lambda context, x, weights, stride: average_pool(x, 3, stride),
+    "max_pool": lambda context, x, weights, stride: max_pool(x, 3, stride),
+    "identity": identity,
+}
+
+
+def run_operation(
+    operation: Operation, context: Context, x: tf.Tensor, weights: Sequence, stride: int
+) -> tf.Tensor:
+    """An operation of the table on x [N, H, W, F]: [N, H/stride, W/stride, F].
 
     Args:
-      weights: as `reduction_specs`.
+      weights: as `operation.weights(F, stride)` specifies them.
     """
-    even, odd, scale, offset = weights
-    even, odd = (context.scheme.quantize(kernel) for kernel in (even, odd))
-    zero = tf.zeros_like(even)
-    corners = [[even, zero], [zero, zero], [zero, zero], [zero, odd]]
-    kernel = tf.concat([tf.concat(pair, axis=-1) for pair in corners], axis=1)
-    filters = 2 * even.shape[-1]
-    kernel = tf.reshape(kernel, [2, 2, even.shape[-2], filters])
-    conv = BaseConv2D(filters, 2, strides=2, w_getter=lambda: kernel)
-    return context.norm(conv(x), scale, offset)
+    return BUILDERS[operation.builder](context, x, weights, stride)
 
 
 def drop_path(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:

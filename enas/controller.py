@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas import draws
-from enas.arc import Arc, numbers_of
-from enas.operations import OPERATIONS
+from enas.base import draws
+from enas.space.arc import CELLS, Arc, numbers_of, options_of
 
 
 class Sample(NamedTuple):
@@ -29,7 +28,7 @@ class Sample(NamedTuple):
     def feed(self, arc: Arc) -> dict:
         """The feed_dict that puts an architecture in place of the sampled one."""
         numbers = numbers_of(arc)
-        half = len(numbers) // 2
+        half = len(numbers) // CELLS
         return {self.normal_arc: numbers[:half], self.reduce_arc: numbers[half:]}
 
 
@@ -85,10 +84,6 @@ class UniformSampler(Controller):
         return Sample(self._cell(), self._cell(), zero, zero)
 
     def _cell(self) -> tf.Tensor:
-        limits = [
-            limit
-            for block in range(self.num_cells)
-            for limit in (block + 2, len(OPERATIONS)) * 2
-        ]
-        drawn = draws.uniform([len(limits)]) * tf.constant(limits, tf.float32)
-        return tf.minimum(tf.cast(drawn, tf.int32), tf.constant(limits) - 1)
+        counts = [n for block in range(self.num_cells) for n in options_of(block)]
+        drawn = draws.uniform([len(counts)]) * tf.constant(counts, tf.float32)
+        return tf.minimum(tf.cast(drawn, tf.int32), tf.constant(counts) - 1)

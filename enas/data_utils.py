@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from enas import memory
-from enas.augment import with_augmented_copies
-from enas.errors import InputError
+from enas.base import memory
+from enas.base.errors import InputError
+from enas.images.augment import with_augmented_copies
 
 MOST_BYTES = 2**26  # of an image's file
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")

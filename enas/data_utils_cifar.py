@@ -9,31 +9,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from enas import safe_pickle
+from enas.base.errors import InputError
 from enas.data_utils import Data, Split, evenly, image_statistics
-from enas.errors import InputError
-
-SIZE = 32
-CLASSES = 10
-TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
-TEST_FILE = "test_batch"
-META_FILE = "batches.meta"
-FILES = (*TRAIN_FILES, TEST_FILE, META_FILE)
-ARCHIVE_FOLDER = "cifar-10-batches-py"  # what the official archive unpacks to
-
-
-def missing_file(folder: str) -> str | None:
-    """The first of the seven files that a folder lacks; None where all are there."""
-    paths = (os.path.join(folder, name) for name in FILES)
-    return next((path for path in paths if not os.path.isfile(path)), None)
-
-
-def find_folder(path: str) -> str | None:
-    """Where all seven files are: `path` or ARCHIVE_FOLDER in it; None if in neither."""
-    for folder in (path, os.path.join(path, ARCHIVE_FOLDER)):
-        if missing_file(folder) is None:
-            return folder
-    return None
+from enas.images import safe_pickle
+from enas.images.cifar_files import (
+    CLASSES,
+    META_FILE,
+    SIZE,
+    TEST_FILE,
+    TRAIN_FILES,
+    find_folder,
+    missing_file,
+)
 
 
 class CifarSource:
@@ -47,12 +34,13 @@ class CifarSource:
     """
 
     def __init__(self, path: str):
-        self.path = find_folder(path)
-        if self.path is None:
+        folder = find_folder(path)
+        if folder is None:
             raise InputError(
                 f"data_path: there is no file {missing_file(path)}; "
                 f"data/cifar10_dataset.txt says how to get CIFAR-10"
             )
+        self.path = folder
 
     def read(self, num_valids: int, train_limit: int = 0, eval_limit: int = 0) -> Data:
         """Reads all batches.

@@ -7,11 +7,11 @@ Layout: N batch, H W height and width, C channels, F filters. Every image tensor
 import tensorflow as tf
 
 from enas import common_ops
-from enas.arc import Arc, Cell, unread_nodes
-from enas.common_ops import BN_DECAY, BN_EPSILON, Context
-from enas.models import ChildConfig, Model
-from enas.operations import OPERATIONS, Specs
-from enas.schemes import Scheme
+from enas.common_ops import BN_DECAY, BN_EPSILON
+from enas.models import Build, ChildConfig, Model
+from enas.space.arc import SIDES, Arc, Cell, unread_nodes
+from enas.space.operations import OPERATIONS, Specs
+from enas.space.schemes import Scheme
 
 
 class FixedChild(Model):
@@ -30,7 +30,7 @@ class FixedChild(Model):
         self.progress = progress
         self._moving: dict = {}  # scale variable to its moving (mean, variance)
 
-    def _layers(self, stem):
+    def _layers(self, build, stem):
         config = self.config
         inputs, aux, filters = (stem, stem), None, config.out_filters
         for layer in range(config.num_layers + 2):
@@ -38,24 +38,31 @@ class FixedChild(Model):
             filters *= 2 if reduces else 1
             cell = self.arc.reduction if reduces else self.arc.normal
             with tf.compat.v1.variable_scope(f"layer_{layer}"):
-                output = self._cell(layer, inputs, cell, filters, 2 if reduces else 1)
-            self._record_shape(layer, output)
+                stride = 2 if reduces else 1
+                output = self._cell(build, layer, inputs, cell, filters, stride)
+            build.record(layer, output)
             inputs = (inputs[1], output)
             if layer == self.aux_layer:
                 aux = output
         return inputs[1], aux
 
     def _cell(
-        self, layer: int, inputs: tuple, cell: Cell, filters: int, stride: int
+        self,
+        build: Build,
+        layer: int,
+        inputs: tuple,
+        cell: Cell,
+        filters: int,
+        stride: int,
     ) -> tf.Tensor:
         """[N, H, W, C] twice to [N, H/stride, W/stride, F · unread nodes]."""
-        context = self._context(layer)
+        context = self._context(build, layer)
         nodes = self._calibrate(context, inputs, filters)
         calibrated = nodes[1]
         with tf.compat.v1.variable_scope("preprocess"):
             second = context.scheme.activation(nodes[1])
             nodes[1] = self._conv_norm(context, second, filters)
-        nodes = self.run_blocks(layer, nodes, cell, stride)
+        nodes = self.run_blocks(build, layer, nodes, cell, stride)
         size = nodes[-1].shape[1]
         outputs = []
         for node in unread_nodes(cell):
@@ -67,23 +74,24 @@ class FixedChild(Model):
         return self._with_shortcut(tf.concat(outputs, axis=-1), calibrated)
 
     def run_blocks(
-        self, layer: int, inputs: list[tf.Tensor], cell: Cell, stride: int
+        self,
+        build: Build,
+        layer: int,
+        inputs: list[tf.Tensor],
+        cell: Cell,
+        stride: int,
     ) -> list[tf.Tensor]:
         """All nodes of a cell, from its two calibrated inputs [N, H, W, F].
 
         Operations on the inputs carry the stride, those on other nodes none.
         """
-        context = self._context(layer)
         nodes = list(inputs)
         for number, block in enumerate(cell):
             sides = []
-            for side, index, op in (
-                ("x", block.index_x, block.op_x),
-                ("y", block.index_y, block.op_y),
-            ):
+            for side, (index, op) in zip(SIDES, block.edges(), strict=True):
                 with tf.compat.v1.variable_scope(f"block_{number}_{side}"):
                     strides = stride if index < 2 else 1
-                    sides.append(self._edge(context, layer, nodes[index], op, strides))
+                    sides.append(self._edge(build, layer, nodes[index], op, strides))
             nodes.append(self._node(*sides))
         return nodes
 
@@ -91,20 +99,20 @@ class FixedChild(Model):
         """Five of the eight that each separable convolution computes."""
         reduces = layer in self.config.pool_layers
         cell = self.arc.reduction if reduces else self.arc.normal
-        ops = [op for block in cell for op in (block.op_x, block.op_y)]
+        ops = [op for block in cell for _, op, *_ in block.edges()]
         specs = [OPERATIONS[op].weights(2, 1) for op in ops]
         return 5 * sum(bool(spec) for spec in specs)
 
     def _edge(
-        self, context: Context, layer: int, x: tf.Tensor, op: int, stride: int
+        self, build: Build, layer: int, x: tf.Tensor, op: int, stride: int
     ) -> tf.Tensor:
-        operation = OPERATIONS[op]
+        context, operation = self._context(build, layer), OPERATIONS[op]
         specs = operation.weights(x.shape[-1], stride, self.config.op_scale)
         weights = self._create_weights(specs, context.scheme)
-        x = operation.build(context, x, weights, stride)
+        x = common_ops.run_operation(operation, context, x, weights, stride)
         if (
             operation.drop_path
-            and self._training
+            and build.training
             and self.config.drop_path_keep_prob < 1.0
         ):
             x = common_ops.drop_path(x, self._keep_prob(layer))
@@ -131,12 +139,12 @@ class FixedChild(Model):
                 )
         return weights
 
-    def _norm(self, x, scale, offset):
+    def _norm(self, build, x, scale, offset):
         """Batch norm: of the batch in training, whose `updates` then move the
         averages; else by those averages."""
         moving = self._moving[scale.ref()]
         fused = tf.compat.v1.nn.fused_batch_norm
-        if not self._training:
+        if not build.training:
             mean, variance = moving
             return fused(
                 x, scale, offset, mean, variance, BN_EPSILON, is_training=False
@@ -144,5 +152,5 @@ class FixedChild(Model):
         x, *statistics = fused(x, scale, offset, epsilon=BN_EPSILON)
         for average, value in zip(moving, statistics, strict=True):
             change = (1.0 - BN_DECAY) * (value - average)
-            self.updates.append(average.assign_add(change).op)
+            build.updates.append(average.assign_add(change).op)
         return x

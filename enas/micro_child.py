@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.common_ops import Context, create_bank, unpack_row
+from enas.common_ops import Context, create_bank, run_operation, unpack_row
 from enas.models import Model
-from enas.operations import OPERATIONS, WeightSpec, norm_specs
+from enas.space.arc import CHOICES, SIDES
+from enas.space.operations import OPERATIONS, Operation, WeightSpec, norm_specs
 
 lists = tf.raw_ops
 
@@ -40,23 +41,20 @@ class Routing(NamedTuple):
 
 def bank_rows(num_cells: int) -> int:
     """Rows of a bank: one for each edge and each node that it may read."""
-    return num_cells * (num_cells + 3)
+    return sum(len(SIDES) * CHOICES["index"](block) for block in range(num_cells))
 
 
 def row_offsets(num_cells: int) -> list[int]:
     """The row of each edge's node 0: for each block, x's b+2 rows and then y's."""
-    offsets, offset = [], 0
-    for block in range(num_cells):
-        for _ in "xy":
-            offsets.append(offset)
-            offset += block + 2
-    return offsets
+    nodes = [CHOICES["index"](block) for block in range(num_cells) for _ in SIDES]
+    return [sum(nodes[:edge]) for edge in range(len(nodes))]
 
 
 def route(cell: tf.Tensor, num_cells: int) -> Routing:
     """Reads a sampled cell, int32 [4·B]."""
-    pairs = tf.reshape(cell, [-1, 2])  # [E, 2]
-    index, op = pairs[:, 0], pairs[:, 1]
+    choices = list(CHOICES)
+    edges = tf.reshape(cell, [-1, len(choices)])  # [E, 2]
+    index, op = (edges[:, choices.index(kind)] for kind in ("index", "op"))
     reads = tf.math.bincount(index, minlength=num_cells + 2, maxlength=num_cells + 2)
     unread = tf.cast(tf.where(tf.equal(reads, 0))[:, 0], tf.int32)
     row = index + tf.constant(row_offsets(num_cells))
@@ -83,12 +81,12 @@ class MicroChild(Model):
         self._cells = (normal_arc, reduce_arc)
         self._functions: dict[tuple, Callable] = {}
 
-    def _layers(self, stem):
+    def _layers(self, build, stem):
         config = self.config
         routings = [self._route(cell) for cell in self._cells]
         pair, aux, filters = (stem, stem), None, config.out_filters
         for layer in range(config.num_layers + 2):
-            context = self._context(layer)
+            context = self._context(build, layer)
             reduces = layer in config.pool_layers
             with tf.compat.v1.variable_scope(f"layer_{layer}"):
                 if reduces:
@@ -102,7 +100,7 @@ class MicroChild(Model):
                 image = inputs[1].shape
                 output = self.combine(context, nodes, routing, filters, image)
                 output = self._with_shortcut(output, inputs[1])
-            self._record_shape(layer, output)
+            build.record(layer, output)
             pair = (pair[1], output)
             if layer == self.aux_layer:
                 aux = output
@@ -172,23 +170,26 @@ class MicroChild(Model):
     def _edge_function(self, context: Context, filters: int, image) -> Callable:
         """(x [N, H, W, F], op scalar, rows of each op with weights) to [N, H, W, F]."""
 
+        specs = [operation.weights(filters, 1) for operation in OPERATIONS]
+        with_weights = [number for number, spec in enumerate(specs) if spec]
+
         @tf.function(autograph=False)
         def run_edge(x, op, *rows):
-            rows = iter(rows)
+            row_of = dict(zip(with_weights, rows, strict=True))
 
-            def branch(operation):
-                specs = operation.weights(filters, 1)
-                row = next(rows) if specs else None
-
+            def branch(number: int, operation: Operation) -> Callable:
                 def run():
-                    weights = unpack_row(row, specs) if specs else ()
+                    weights = ()
+                    if number in row_of:
+                        weights = unpack_row(row_of[number], specs[number])
                     # A custom gradient inside the branch must hold the branch's own
                     # tensor, which the identity makes, not the caller's.
-                    return operation.build(context, tf.identity(x), weights, 1)
+                    inside = tf.identity(x)
+                    return run_operation(operation, context, inside, weights, 1)
 
                 return run
 
-            return tf.switch_case(op, [branch(operation) for operation in OPERATIONS])
+            return tf.switch_case(op, [branch(*one) for one in enumerate(OPERATIONS)])
 
         return run_edge
 
@@ -237,7 +238,9 @@ class MicroChild(Model):
                     picked = [get_node(nodes, unread[i], image) for i in range(count)]
                     x = merge(picked)
                     kernel = tf.reshape(kernels, [1, 1, x.shape[-1], filters])
-                    conv = context.scheme.conv2d(filters, 1, w_getter=lambda: kernel)
+                    conv = context.scheme.layer(
+                        "conv2d", filters, 1, w_getter=lambda: kernel
+                    )
                     return conv(x)
 
                 return run

@@ -5,16 +5,20 @@ a time, so its state and input are [1, D]."""
 
 import operator
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas import draws
+from enas.base import draws
 from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
-from enas.operations import OPERATIONS
+from enas.space.arc import CELLS, CHOICES, SIDES, Block
+from enas.space.operations import OPERATIONS
 
 WEIGHT_RANGE = 0.1
+OP_BIAS = tuple(operation.start_bias for operation in OPERATIONS)
+OP_PRIOR = tuple(operation.prior for operation in OPERATIONS)
 
 
 class ControllerConfig(NamedTuple):
@@ -39,8 +43,8 @@ class ControllerConfig(NamedTuple):
     tanh_constant: float = 1.10
     op_tanh_reduce: float = 2.5
     temperature: float = 0.0
-    op_bias: tuple[float, ...] = tuple(op.start_bias for op in OPERATIONS)
-    op_prior: tuple[float, ...] = tuple(op.prior for op in OPERATIONS)
+    op_bias: tuple[float, ...] = OP_BIAS
+    op_prior: tuple[float, ...] = OP_PRIOR
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
     baseline_of_update: bool = False
@@ -98,10 +102,10 @@ class MicroController(Controller):
             "attention_v": [units, 1],
         }
 
-        def initial(shape):
-            return lambda: tf.random.uniform(shape, -WEIGHT_RANGE, WEIGHT_RANGE)
+        def initial(name, shape):
+            return lambda: draws.initial_uniform(shape, WEIGHT_RANGE, name)
 
-        weights = {n: create_weight(n, s, initial(s)) for n, s in shapes.items()}
+        weights = {n: create_weight(n, s, initial(n, s)) for n, s in shapes.items()}
         return _Weights(op_bias=op_bias, **weights)
 
     def sample(self) -> Sample:
@@ -121,12 +125,12 @@ class MicroController(Controller):
 
     def _noise(self) -> Iterator[tf.Tensor]:
         """For each draw of an architecture, in order, as many Gumbel variates as it has
-        choices: the largest logit, with them added, is a draw by softmax."""
-        ops = len(OPERATIONS)
+        options: the largest logit, with them added, is a draw by softmax."""
         blocks = range(self.config.num_cells)
-        sizes = [size for b in blocks for size in (b + 2, b + 2, ops, ops)] * 2
-        uniform = draws.uniform([sum(sizes)])
-        return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), sizes))
+        counts = [count(b) for b in blocks for count in CHOICES.values() for _ in SIDES]
+        counts *= CELLS
+        uniform = draws.uniform([sum(counts)])
+        return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), counts))
 
     def _sample_cell(
         self, state: tuple, op_prior: tf.Tensor, noise: Iterator[tf.Tensor]
@@ -140,18 +144,21 @@ class MicroController(Controller):
             keys.append(tf.matmul(state[1], weights.anchor_w))
         drawn = []
         for _ in range(self.config.num_cells):
-            inputs = weights.start
             content, key = tf.concat(anchors, 0), tf.concat(keys, 0)  # [b+2, D]
-            indices, ops = [], []
-            for _ in "xy":
-                state = lstm(inputs, state, weights.w_lstm)
-                indices.append(_draw(self._index_logits(key, state[1]), next(noise)))
-                inputs = indices[-1].read(content)
-            for _ in "xy":
-                state = lstm(inputs, state, weights.w_lstm)
-                ops.append(_draw(self._op_logits(state[1]) + op_prior, next(noise)))
-                inputs = ops[-1].read(weights.op_embedding)
-            drawn += [indices[0], ops[0], indices[1], ops[1]]
+            # Of each kind of choice: its logits from the state, and its embedding.
+            heads = {
+                "index": (partial(self._index_logits, key), content),
+                "op": (partial(self._op_logits, op_prior), weights.op_embedding),
+            }
+            inputs, block = weights.start, {}
+            for kind in CHOICES:
+                logits_of, embedding = heads[kind]
+                for side in SIDES:
+                    state = lstm(inputs, state, weights.w_lstm)
+                    draw = _draw(logits_of(state[1]), next(noise))
+                    inputs = draw.read(embedding)
+                    block[f"{kind}_{side}"] = draw
+            drawn += [block[field] for field in Block._fields]
             state = lstm(inputs, state, weights.w_lstm)
             anchors.append(state[1])
             keys.append(tf.matmul(state[1], weights.anchor_w))
@@ -163,11 +170,11 @@ class MicroController(Controller):
         logits = tf.matmul(self._weights.attention_v, query, True, True)
         return self._squash(logits, self.config.tanh_constant)
 
-    def _op_logits(self, h: tf.Tensor) -> tf.Tensor:
-        """h [1, D] to logits [1, O]."""
+    def _op_logits(self, prior: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+        """prior [O], h [1, D] to logits [1, O]."""
         logits = tf.matmul(h, self._weights.op_w) + self._weights.op_bias
         constant = self.config.tanh_constant / self.config.op_tanh_reduce
-        return self._squash(logits, constant)
+        return self._squash(logits, constant) + prior
 
     def _squash(self, logits: tf.Tensor, constant: float) -> tf.Tensor:
         if self.config.temperature:
@@ -175,25 +182,16 @@ class MicroController(Controller):
         return constant * tf.tanh(logits)
 
     def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
-        """See the base class. Reward = accuracy + entropy_weight · entropy; the
-        baseline, an exponential average of rewards, moves before it is used; the loss
-        is -log_prob · (reward - baseline).
-
-        With `baseline_of_update`, an update's n rewards r_j and gradients g_j of
-        -log_prob give the mean gradient Σ (r_j - r̄) g_j / (n - 1), which is that with
-        the mean of the others' rewards as baseline. As that is known when the update is
-        full, loss and norm of a sample's gradient are with the average all the same."""
+        """See the base class. Reward = accuracy + entropy_weight · entropy; the loss is
+        -log_prob · (reward - baseline)."""
         config = self.config
         variables = self.variables()
         with tf.compat.v1.variable_scope("controller_training"):
             average = _state("baseline", [])
             updates = _state("updates", [], tf.int64)
         reward = accuracy + config.entropy_weight * sample.entropy
-        baseline = self._move(average, reward)
-        if config.baseline_of_update:
-            # What rewards weigh in the average; the rest of it is the 0 of its start.
-            baseline /= self._move(_state("baseline_weight", []), 1.0)
-        advantage = tf.stop_gradient(reward - baseline)
+        kind = _OthersBaseline if config.baseline_of_update else _AverageBaseline
+        baseline = kind(config, average, reward)
         gradients = tf.gradients(-sample.log_prob, variables)
         scores = {
             v.op.name: tf.convert_to_tensor(g)
@@ -201,13 +199,7 @@ class MicroController(Controller):
         }
         sums = _Sums()
         with tf.compat.v1.variable_scope("controller_training"):
-            if config.baseline_of_update:
-                means = self._means_against_others(sums, reward, scores)
-            else:
-                means = [
-                    sums.of(name, advantage * score) / config.num_aggregate
-                    for name, score in scores.items()
-                ]
+            means = baseline.mean_gradients(sums, scores)
         decays = [2.0 * config.l2_reg * v if config.l2_reg else 0.0 for v in variables]
         optimizer = tf.compat.v1.train.AdamOptimizer(
             config.lr, beta1=0.0, epsilon=config.adam_epsilon
@@ -217,38 +209,78 @@ class MicroController(Controller):
         )
         with tf.control_dependencies([applied]):
             apply = sums.clear()
+        advantage = baseline.advantage
         shown = [advantage * score for score in scores.values()]
         return ControllerTraining(
-            tf.group(sums.add(), baseline),
+            tf.group(sums.add(), baseline.value),
             apply,
             -sample.log_prob * advantage,
             tf.linalg.global_norm(list(map(operator.add, shown, decays))),
-            baseline,
+            baseline.value,
             updates,
         )
 
-    def _means_against_others(
-        self, sums: "_Sums", reward: tf.Tensor, scores: dict[str, tf.Tensor]
-    ) -> list[tf.Tensor]:
-        """Mean gradients of an update, each sample against the mean of the others."""
-        count = self.config.num_aggregate
-        rewards = sums.of("reward", reward)
-        means = []
-        for name, score in scores.items():
-            common = rewards / count * sums.of(f"{name}_score", score)
-            means.append((sums.of(name, reward * score) - common) / (count - 1))
-        return means
 
-    def _move(self, average: tf.Variable, value) -> tf.Tensor:
+class _AverageBaseline:
+    """An exponential average of rewards, which starts at 0 and moves before it is used.
+
+    Attributes:
+      value: the average, scalar. advantage: reward - value, without gradient.
+    """
+
+    def __init__(
+        self, config: ControllerConfig, average: tf.Variable, reward: tf.Tensor
+    ):
+        self.config, self.reward = config, reward
+        self.value = self._moved(average, reward)
+        self.advantage = tf.stop_gradient(reward - self.value)
+
+    def _moved(self, average: tf.Variable, value) -> tf.Tensor:
         """An exponential average of values, as it is after one more."""
         change = (1.0 - self.config.baseline_decay) * (value - average)
         return tf.convert_to_tensor(average.assign_add(change, read_value=True))
+
+    def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
+        """An update's mean gradients of the loss.
+
+        Args:
+          scores: the gradients of a sample's -log_prob, by variable.
+        """
+        return [
+            sums.of(name, self.advantage * score) / self.config.num_aggregate
+            for name, score in scores.items()
+        ]
+
+
+class _OthersBaseline(_AverageBaseline):
+    """The mean reward of the other samples of an update (Kool et al., 2019).
+
+    An update's n rewards r_j and gradients g_j of -log_prob give the mean gradient Σ
+    (r_j - r̄) g_j / (n - 1), which is that with the mean of the others' rewards as
+    baseline. It is known only when the update is full, so `value` and `advantage` are
+    those of the average of rewards all the same, which here starts at the first one.
+    """
+
+    def _moved(self, average: tf.Variable, value) -> tf.Tensor:
+        moved = super()._moved(average, value)
+        # What rewards weigh in the average; the rest of it is the 0 of its start.
+        return moved / super()._moved(_state("baseline_weight", []), 1.0)
+
+    def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
+        count = self.config.num_aggregate
+        rewards = sums.of("reward", self.reward)
+        means = []
+        for name, score in scores.items():
+            common = rewards / count * sums.of(f"{name}_score", score)
+            rewarded = sums.of(name, self.reward * score)
+            means.append((rewarded - common) / (count - 1))
+        return means
 
 
 class _Sums:
     """Sums over the samples of an update, as variables by name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
 
     def of(self, name: str, term: tf.Tensor) -> tf.Variable:

@@ -6,19 +6,21 @@ classes. Every image tensor is [N, H, W, C].
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from enas import common_ops
+from enas.base import draws
 from enas.common_ops import Context, create_weight, create_weights
-from enas.layer_plan import aux_layer
-from enas.operations import (
+from enas.space.layer_plan import aux_layer
+from enas.space.operations import (
     Specs,
     conv_norm_specs,
     reduction_specs,
 )
-from enas.schemes import Scheme
+from enas.space.schemes import Scheme
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
@@ -70,16 +72,33 @@ class LayerShape(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What a child computes of one batch.
+    """A child that was built on one batch.
 
     logits: [N, K]. loss: scalar, of the head alone. total_loss: scalar, with the aux
-    head's. correct: int32 scalar, how many images are classified right.
+    head's, which is built for training alone. correct: int32 scalar, how many images
+    are classified right. layers: the output shape of each layer. updates: ops to run
+    with each training step. scope: the name scope of its ops.
     """
 
     logits: tf.Tensor
     loss: tf.Tensor
     total_loss: tf.Tensor
     correct: tf.Tensor
+    layers: list[LayerShape]
+    updates: list[tf.Operation]
+    scope: str
+
+
+class Build(NamedTuple):
+    """A build under way. layers, updates: grow as it goes on; see Outputs."""
+
+    training: bool
+    layers: list[LayerShape]
+    updates: list[tf.Operation]
+
+    def record(self, layer: int, x: tf.Tensor) -> None:
+        """Notes the shape of a layer's output [N, H, W, C]."""
+        self.layers.append(LayerShape(layer, x.shape[1], x.shape[-1]))
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -100,10 +119,7 @@ LOSSES = {"cross_entropy": cross_entropy, "squared_hinge": squared_hinge}
 
 
 class Model:
-    """Base of both children: all weights live in the variable scope `child`.
-
-    `updates` holds, after a build for training, the ops to run with each training step.
-    """
+    """Base of both children: all weights live in the variable scope `child`."""
 
     scope = "child"
 
@@ -112,9 +128,6 @@ class Model:
         self.aux_layer = None
         if config.use_aux_heads:
             self.aux_layer = aux_layer(config.pool_layers, config.num_layers)
-        self.layer_shapes: list[LayerShape] = []
-        self.updates: list[tf.Operation] = []
-        self._training = False
 
     def build(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> Outputs:
         """Builds the child on a batch; a second call reuses the weights of the first.
@@ -123,21 +136,20 @@ class Model:
           images: float32 [N, H, W, C], normalized. labels: int32 [N].
           training: whether dropout and the like apply.
         """
-        config = self.config
-        self.layer_shapes = []
-        self._training = training
+        build, loss_of = Build(training, [], []), LOSSES[self.config.loss]
         with tf.compat.v1.variable_scope(self.scope, reuse=tf.compat.v1.AUTO_REUSE):
-            final, aux = self._layers(self._stem(images))
+            scope = tf.compat.v1.get_default_graph().get_name_scope()
+            final, aux = self._layers(build, self._stem(build, images))
             with tf.compat.v1.variable_scope("head"):
-                logits = self._head(final)
-            loss = total_loss = LOSSES[config.loss](logits, labels)
-            if aux is not None:
+                logits = self._head(build, final)
+            loss = total_loss = loss_of(logits, labels)
+            if training and self.aux_layer is not None:
                 with tf.compat.v1.variable_scope("aux_head"):
-                    aux_logits = self._aux_head(aux)
-                total_loss += AUX_WEIGHT * LOSSES[config.loss](aux_logits, labels)
+                    aux_logits = self._aux_head(build, self.aux_layer, aux)
+                total_loss += AUX_WEIGHT * loss_of(aux_logits, labels)
         predictions = tf.argmax(logits, axis=1, output_type=tf.int32)
         correct = tf.reduce_sum(tf.cast(tf.equal(predictions, labels), tf.int32))
-        return Outputs(logits, loss, total_loss, correct)
+        return Outputs(logits, loss, total_loss, correct, *build[1:], scope)
 
     def variables(self) -> list[tf.Variable]:
         """Every trainable weight, those of the aux head included."""
@@ -145,12 +157,16 @@ class Model:
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )
 
-    def least_memory(self, batch_size: int) -> int:
-        """Bytes that a training step of the built child needs at the least, roughly:
-        what is kept for the gradient, and two numbers beside each weight."""
+    def least_memory(self, layers: list[LayerShape], batch_size: int) -> int:
+        """Bytes that a training step needs at the least, roughly: what is kept for the
+        gradient, and two numbers beside each weight.
+
+        Args:
+          layers: as built.
+        """
         config = self.config
         numbers = 4 * 3 * config.out_filters * config.img_size**2  # of the stem
-        for layer, size, _ in self.layer_shapes:
+        for layer, size, _ in layers:
             filters = config.out_filters * config.img_size // size
             numbers += (3 + self._kept_images(layer)) * size**2 * filters
         return 4 * (batch_size * numbers + 3 * sum(self.count_params()))
@@ -163,17 +179,25 @@ class Model:
 
     def count_params(self) -> tuple[int, int]:
         """(weights of the model, weights of the aux head)."""
-        counts = [0, 0]
+        params = aux_params = 0
         for variable in self.variables():
-            is_aux = variable.name.startswith(f"{self.scope}/aux_head/")
-            counts[is_aux] += math.prod(variable.shape.as_list())
-        return tuple(counts)
+            count = math.prod(variable.shape.as_list())
+            if variable.name.startswith(f"{self.scope}/aux_head/"):
+                aux_params += count
+            else:
+                params += count
+        return params, aux_params
 
-    def _layers(self, stem: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    def _layers(
+        self, build: Build, stem: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """(output of the last layer, output of the aux head's layer or None)."""
         raise NotImplementedError
 
-    def _norm(self, x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    def _norm(
+        self, build: Build, x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor
+    ) -> tf.Tensor:
+        del build
         return common_ops.batch_norm(x, scale, offset)
 
     def _create_weights(self, specs: Specs, scheme: Scheme) -> list[tf.Variable]:
@@ -183,15 +207,15 @@ class Model:
         """Layer 0 and the stem (layer -1) are of the first scheme."""
         return self.config.first_scheme if layer <= 0 else self.config.scheme
 
-    def _context(self, layer: int) -> Context:
-        return Context(self.scheme_of(layer), self._norm, self.config.op_shortcut)
+    def _context(self, build: Build, layer: int) -> Context:
+        norm = partial(self._norm, build)
+        return Context(self.scheme_of(layer), norm, self.config.op_shortcut)
 
-    def _stem(self, images: tf.Tensor) -> tf.Tensor:
+    def _stem(self, build: Build, images: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] to [N, H, W, 3F]."""
+        context, filters = self._context(build, -1), 3 * self.config.out_filters
         with tf.compat.v1.variable_scope("stem_conv"):
-            return self._conv_norm(
-                self._context(-1), images, 3 * self.config.out_filters, 3
-            )
+            return self._conv_norm(context, images, filters, 3)
 
     def _conv_norm(
         self, context: Context, x: tf.Tensor, filters: int, kernel_size: int = 1
@@ -244,9 +268,6 @@ class Model:
             x = tf.nn.max_pool2d(x, stride, stride, "SAME")
         return output + (tf.tile(x, [1, 1, 1, nodes]) if nodes > 1 else x)
 
-    def _record_shape(self, layer: int, x: tf.Tensor) -> None:
-        self.layer_shapes.append(LayerShape(layer, x.shape[1], x.shape[-1]))
-
     def _dense(self, x: tf.Tensor) -> tf.Tensor:
         """[N, C] to logits [N, K], real-valued in every scheme."""
         shape = [x.shape[-1], self.config.num_classes]
@@ -255,24 +276,27 @@ class Model:
 
     def _dense_initial(self, shape: list[int]) -> Callable:
         fan_in, fan_out = shape
-        if self.config.scheme.bound is None:
-            return lambda: tf.random.normal(shape, stddev=math.sqrt(2 / fan_in))
+        if self.config.scheme.H is None:
+            return lambda: draws.initial_normal(shape, math.sqrt(2 / fan_in), "w")
         limit = math.sqrt(6 / (fan_in + fan_out))
-        return lambda: tf.random.uniform(shape, -limit, limit)
+        return lambda: draws.initial_uniform(shape, limit, "w")
 
-    def _head(self, x: tf.Tensor) -> tf.Tensor:
+    def _head(self, build: Build, x: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] to logits [N, K]."""
         x = self.scheme_of(self.config.num_layers).activation(x)
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
-        if self._training and self.config.keep_prob < 1.0:
+        if build.training and self.config.keep_prob < 1.0:
             x = common_ops.dropout(x, self.config.keep_prob)
         return self._dense(x)
 
-    def _aux_head(self, x: tf.Tensor) -> tf.Tensor:
-        """[N, H, W, C] to logits [N, K], of weights that only training uses."""
-        context = self._context(self.aux_layer)
+    def _aux_head(self, build: Build, layer: int, x: tf.Tensor) -> tf.Tensor:
+        """The output of a layer [N, H, W, C] to logits [N, K], by weights that only
+        training uses."""
+        context = self._context(build, layer)
         act = context.scheme.activation
-        padding = "VALID" if x.shape[1] >= 5 and (x.shape[1] - 3) % 5 == 0 else "SAME"
+        # VALID where windows of 5, 3 apart, cover every pixel.
+        size = x.shape[1]
+        padding = "VALID" if size >= 5 and (size - 5) % 3 == 0 else "SAME"
         x = tf.nn.avg_pool2d(act(x), 5, 3, padding)
         with tf.compat.v1.variable_scope("proj"):
             x = self._conv_norm(context, x, AUX_FILTERS[0])

@@ -175,8 +175,8 @@ def _keep_in_bounds(gradient, variable: tf.Variable) -> tf.Operation | None:
     if all(math.isinf(piece.bound) for piece in pieces):
         return None
     if not isinstance(gradient, tf.IndexedSlices):
-        ((_, bound),) = pieces
-        return variable.assign(tf.clip_by_value(variable, -bound, bound)).op
+        (piece,) = pieces
+        return variable.assign(tf.clip_by_value(variable, -piece.bound, piece.bound)).op
     bounds = np.concatenate([np.full(p.size, p.bound, np.float32) for p in pieces])
     rows = tf.gather(variable, gradient.indices)  # [n, P]
     clipped = tf.maximum(tf.minimum(rows, bounds), -bounds)

@@ -3,20 +3,23 @@
 A layer here makes its own latent kernels, so that it works in a plain `keras.Model`
 with `fit`, `save` and `load_model`; or it takes existing tensors as its latent kernels
 from `w_getter`, so that it works on slices of shared variables in a graph. The layers
-of this module leave kernels as they are (float); a scheme's mixin says how to quantize
-them.
+of this module leave kernels as they are (float). `layers_of` makes the layers of a
+number format from one mixin, which says how a kernel is quantized.
 
 Layout: N batch, H W height and width, C channels, F filters, K kernel size; [N, H, W,
 C] images, [K, K, C, F] kernels, [K, K, C, 1] depthwise kernels."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from quantize.base_ops import depthwise_conv2d, scale_gradient
 
+# The name scope of a 2×2 convolution whose kernel is zero off its diagonal.
+DIAGONAL = "diagonal"
 serializable = keras.saving.register_keras_serializable(package="lowbit")
 
 
@@ -85,7 +88,7 @@ class BaseLayer(keras.layers.Layer):
         self.kernel_lr_multiplier = kernel_lr_multiplier
         self.use_bias = use_bias
         self.w_getter = w_getter
-        self.latent_kernels = []
+        self.latent_kernels: list = []
 
     def quantize_kernel(self, w: tf.Tensor, H: float) -> tf.Tensor:
         """The kernel that is used, from the latent one. Float: itself."""
@@ -267,3 +270,81 @@ class BaseSeparableConv2D(BaseSpatial):
 
     def get_config(self):
         return super().get_config() | {"filters": self.filters}
+
+
+class BaseFactorizedReduction(BaseLayer):
+    """[N, H, W, C] to [N, H/2, W/2, F]; kernels [1, 1, C, F/2] twice.
+
+    One 1×1 convolution of stride 2 reads pixels 0, 2, 4 … in both directions and makes
+    the first half of the filters. Another one reads pixels 1, 3, 5 … (zero beyond the
+    edge of an odd size) and makes the other half. Both are computed as one 2×2
+    convolution whose kernel is zero off its diagonal, which spares slicing the image
+    and the gradient of that.
+
+    Args:
+      filters: F, even.
+    """
+
+    def __init__(self, filters: int, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def outputs(self, channels):
+        return self.filters
+
+    def kernel_shapes(self, channels):
+        shape = (1, 1, channels, self.filters // 2)
+        return {"kernel_even": shape, "kernel_odd": shape}
+
+    def call(self, inputs):
+        even, odd = self.kernels(inputs.shape[-1])
+        zeros = tf.zeros_like(even)
+        corners = ((even, zeros), (zeros, zeros), (zeros, zeros), (zeros, odd))
+        kernel = tf.concat([tf.concat(pair, axis=-1) for pair in corners], axis=1)
+        kernel = tf.reshape(kernel, [2, 2, inputs.shape[-1], self.filters])
+        with tf.name_scope(DIAGONAL):
+            outputs = tf.nn.conv2d(inputs, kernel, 2, "SAME")
+        return self.add_bias(outputs)
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+class Layers(NamedTuple):
+    """The layer classes of one number format."""
+
+    dense: type[BaseDense]
+    conv2d: type[BaseConv2D]
+    depthwise_conv2d: type[BaseDepthwiseConv2D]
+    separable_conv2d: type[BaseSeparableConv2D]
+    factorized_reduction: type[BaseFactorizedReduction]
+
+
+LAYERS = Layers(  # of plain numbers
+    BaseDense,
+    BaseConv2D,
+    BaseDepthwiseConv2D,
+    BaseSeparableConv2D,
+    BaseFactorizedReduction,
+)
+
+
+def layers_of(mixin: type) -> Layers:
+    """The layers whose kernels a mixin quantizes, such as TernaryDense of Ternary.
+
+    Args:
+      mixin: a class with `quantize_kernel` (see BaseLayer), which may have arguments of
+        its own. Its name is the first word of the layers' names.
+    """
+    return Layers(*[_quantized(mixin, base) for base in LAYERS])
+
+
+def _quantized(mixin: type, base: type[BaseLayer]) -> type:
+    name = base.__name__.replace("Base", mixin.__name__)
+    summary = f"{base.__name__} with a kernel that {mixin.__name__} quantizes."
+    content = {
+        "__doc__": f"{summary}\n\n    {base.__doc__}",
+        "__module__": mixin.__module__,  # where its users find it
+        "bounded": True,
+    }
+    return serializable(type(name, (mixin, base), content))

@@ -5,13 +5,7 @@ The arguments are those of the base layers (`quantize/base_layers.py`) and `n_bi
 
 import keras
 
-from quantize.base_layers import (
-    BaseConv2D,
-    BaseDense,
-    BaseDepthwiseConv2D,
-    BaseSeparableConv2D,
-    serializable,
-)
+from quantize.base_layers import layers_of, serializable
 from quantize.quantized_ops import quantize, quantized_relu, quantized_tanh
 
 
@@ -21,8 +15,6 @@ class Quantized:
     Args:
       n_bits: 2 or more.
     """
-
-    bounded = True
 
     def __init__(self, *args, n_bits: int = 4, **kwargs):
         super().__init__(*args, **kwargs)
@@ -35,24 +27,14 @@ class Quantized:
         return super().get_config() | {"n_bits": self.n_bits}
 
 
-@serializable
-class QuantizedDense(Quantized, BaseDense):
-    """Dense layer with an n-bit kernel."""
-
-
-@serializable
-class QuantizedConv2D(Quantized, BaseConv2D):
-    """Convolution with an n-bit kernel."""
-
-
-@serializable
-class QuantizedDepthwiseConv2D(Quantized, BaseDepthwiseConv2D):
-    """Depthwise convolution with an n-bit kernel."""
-
-
-@serializable
-class QuantizedSeparableConv2D(Quantized, BaseSeparableConv2D):
-    """Separable convolution with two n-bit kernels."""
+LAYERS = layers_of(Quantized)
+(
+    QuantizedDense,
+    QuantizedConv2D,
+    QuantizedDepthwiseConv2D,
+    QuantizedSeparableConv2D,
+    QuantizedFactorizedReduction,
+) = LAYERS
 
 
 class _Activation(keras.layers.Layer):

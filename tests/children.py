@@ -3,14 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from enas.arc import arc_from_numbers, numbers_of
 from enas.common_ops import unpack_row
 from enas.micro_child import MicroChild, row_offsets
-from enas.models import ChildConfig
-from enas.operations import OPERATIONS
-from enas.schemes import make_scheme
+from enas.models import Build, ChildConfig, Model
+from enas.space.arc import arc_from_numbers, numbers_of
+from enas.space.operations import OPERATIONS
+from enas.space.schemes import SCHEMES, make_scheme
 
-SCHEME_NAMES = ("binarize", "ternarize", "quantize", "float")
+SCHEME_NAMES = tuple(SCHEMES)
 
 
 def tiny_config(scheme: str = "ternarize", **changes) -> ChildConfig:
@@ -30,6 +30,11 @@ def tiny_config(scheme: str = "ternarize", **changes) -> ChildConfig:
     return ChildConfig(**(settings | changes))
 
 
+def new_build() -> Build:
+    """One under way, not for training, for what is built of a child alone."""
+    return Build(False, [], [])
+
+
 def placeholders(config: ChildConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """The two cells of a search child, to be fed."""
     return tuple(
@@ -43,6 +48,31 @@ def images_and_labels(config: ChildConfig, count: int = 4, seed: int = 0):
     images = rng.normal(size=shape).astype(np.float32)
     labels = rng.integers(config.num_classes, size=count).astype(np.int32)
     return tf.constant(images), tf.constant(labels)
+
+
+def values_of(model: Model, session: tf.compat.v1.Session) -> dict:
+    """The weights of a child by their names without `child/`."""
+    names = [v.op.name.removeprefix("child/") for v in model.variables()]
+    return dict(zip(names, session.run(model.variables()), strict=True))
+
+
+def convolved(x, kernel):
+    """x [N, H, W, C], kernel [K, K, C, F]; stride 1, SAME."""
+    size, height, width = len(kernel), *x.shape[1:3]
+    before, after = (size - 1) // 2, size // 2
+    x = np.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    return sum(
+        x[:, i : i + height, j : j + width] @ kernel[i, j]
+        for i in range(size)
+        for j in range(size)
+    )
+
+
+def normalized(x, mean=None, variance=None):
+    """Batch norm without scale and offset, by the batch's statistics or given ones."""
+    if mean is None:
+        mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    return (x - mean) / np.sqrt(variance + 1e-5)
 
 
 def feed_of(cells, numbers) -> dict:

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from enas.data_utils_cifar import CLASSES, META_FILE, TEST_FILE, TRAIN_FILES
+from enas.images.cifar_files import CLASSES, META_FILE, TEST_FILE, TRAIN_FILES
 
 NAMES = [f"class {label}" for label in range(CLASSES)]
 

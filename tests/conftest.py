@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import settings
 
-from enas.session import session_config
+from enas.session.session import session_config
 
 settings.register_profile("no deadline", deadline=None)  # machines are shared and noisy
 settings.load_profile("no deadline")

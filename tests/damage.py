@@ -20,17 +20,20 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from enas import analyze_log, download_cifar, ranking
-from enas.arc import parse_arc
+from enas.base.errors import InputError, UsageError
 from enas.data_utils import Data, Source, Split
-from enas.data_utils_cifar import FILES, META_FILE, CifarSource
-from enas.errors import InputError, UsageError
-from enas.flag_table import FLAGS, REFUSED
-from enas.flags import parse
-from enas.input_pipeline import InputPipeline
-from enas.log_reader import read_log
-from enas.output_dir import FLAGS_FILE, prepare
-from enas.session import Session, input_errors
+from enas.data_utils_cifar import CifarSource
+from enas.flags.parse import parse
+from enas.flags.table import FLAGS, REFUSED
+from enas.images import cifar_download
+from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
+from enas.loop import ranking
+from enas.report import analysis
+from enas.report.log_reader import read_log
+from enas.session.input_pipeline import InputPipeline
+from enas.session.output_dir import FLAGS_FILE, OutputDir
+from enas.session.session import Session, input_errors
+from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
 from tests import cifar_files
 from tests.log_files import OLDER, SPECIFIED, search_log
@@ -155,11 +158,11 @@ def try_archive(rng: RNG, folder: str) -> None:
     with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as tar:
         for name in FILES:
             content = _cifar_file(name, rng)
-            member = tarfile.TarInfo(f"{download_cifar.ARCHIVE_FOLDER}/{name}")
+            member = tarfile.TarInfo(f"{ARCHIVE_FOLDER}/{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     _write(path := os.path.join(folder, "a.tar.gz"), damaged(stream.getvalue(), rng))
-    download_cifar.unpack(path, folder)
+    cifar_download.unpack(path, folder)
 
 
 def try_log(rng: RNG, folder: str) -> None:
@@ -167,10 +170,10 @@ def try_log(rng: RNG, folder: str) -> None:
     content = damaged("".join(rng.permutation(text)).encode(), rng)
     _write(path := os.path.join(folder, "search.txt"), content)
     runs = dict(enumerate(read_log(path), start=1))
-    analyze_log.report(runs, 10, len(runs) > 1)
+    analysis.report(runs, 10, len(runs) > 1)
     if not rng.integers(20):
         picture = os.path.join(folder, "search.png")
-        analyze_log.save_figure(runs[len(runs)], "search.txt", picture)
+        analysis.save_figure(runs[len(runs)], "search.txt", picture)
 
 
 def try_checkpoint(rng: RNG, folder: str) -> None:
@@ -182,7 +185,7 @@ def try_checkpoint(rng: RNG, folder: str) -> None:
     for other, content in files.items():
         content = damaged(content, rng) if other == name else content
         _write(os.path.join(path, other), content)
-    lock = prepare(path, False, CONSTANTS)
+    folder_of_run = OutputDir(path, False, CONSTANTS).begin()
     try:
         ranking.read_arcs(path, CONSTANTS["child_num_cells"])
         with (
@@ -192,7 +195,7 @@ def try_checkpoint(rng: RNG, folder: str) -> None:
         ):
             session.save()
     finally:
-        lock.release()
+        folder_of_run.release()
         for other in os.listdir(path):
             os.remove(os.path.join(path, other))
 
@@ -210,7 +213,7 @@ def _run_folder() -> dict[str, bytes]:
     files = {}
     with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default():
         path = os.path.join(folder, "out")
-        prepare(path, True, CONSTANTS).release()
+        OutputDir(path, True, CONSTANTS).begin().release()
         with Session(path, _tiny_graph(), 10.0) as session:
             session.save()
             session.save()

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from functools import partial
 
-from enas.checkpoints import found_in
+from enas.session.checkpoints import found_in
 from tests.kills import FLAGS, SCRIPT
 from tests.runs import CONTINUED, difference, variables, watch
 

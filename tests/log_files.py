@@ -3,8 +3,7 @@
 import math
 import random
 
-from enas.arc import numbers_of, random_arc
-from enas.log import (
+from enas.report.log import (
     architecture_lines,
     child_line,
     controller_line,
@@ -12,6 +11,7 @@ from enas.log import (
     flag_line,
     layer_line,
 )
+from enas.space.arc import numbers_of, random_arc
 from search_arc_mnist import CONSTANTS
 
 # Letter by letter as the format is specified, with its short rule.

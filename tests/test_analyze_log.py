@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 import train_arc_cifar
 import train_arc_mnist
-from enas.accuracy import mean_and_error, standard_error
-from enas.analyze_log import FORMATS, main, report
-from enas.arc import numbers_of, parse_arc, random_arc
-from enas.errors import InputError
-from enas.flags import parse
-from enas.log import flag_line
-from enas.log_plot import draw, running_mean
-from enas.log_reader import parse_log, read_log
-from enas.recipes import RECIPES
-from enas.train_command import train_command
+from enas.base.errors import InputError
+from enas.base.statistics import mean_and_error, standard_error
+from enas.flags.parse import parse
+from enas.flags.recipes import RECIPES
+from enas.report.analysis import FORMATS, main, report
+from enas.report.log import flag_line
+from enas.report.log_plot import draw, running_mean
+from enas.report.log_reader import parse_log, read_log
+from enas.report.train_command import train_command
+from enas.space.arc import numbers_of, parse_arc, random_arc
 from tests.log_files import OLDER, SPECIFIED, epoch_lines, flag_lines, search_log
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enas.arc import (
+from enas.space.arc import (
     arc_from_numbers,
     format_cell,
     numbers_of,
@@ -16,7 +16,7 @@ from enas.arc import (
     random_arc,
     unread_nodes,
 )
-from enas.operations import OPERATIONS
+from enas.space.operations import OPERATIONS
 
 README_STRINGS = (
     "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3",
@@ -106,7 +106,7 @@ def test_the_last_node_is_unread_and_some_input_is_read(arc):
 
 def test_parsing_needs_no_tensorflow():
     code = (
-        "import sys; from enas.arc import parse_arc; import enas.flags;"
+        "import sys; from enas.space.arc import parse_arc; import enas.flags;"
         "parse_arc('0 0 0 0 0 0 0 0', 1);"
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )

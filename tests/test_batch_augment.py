@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas.batch_augment import BatchAugmentation
 from enas.data_utils import Data, Split
-from enas.input_pipeline import InputPipeline
+from enas.images.batch_augment import BatchAugmentation
+from enas.session.input_pipeline import InputPipeline
 
 SIZE = 6
 # Each pixel of each image and channel tells where it came from; none is zero.

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enas import safe_pickle
-from enas.data_utils_cifar import ARCHIVE_FOLDER, FILES, META_FILE, CifarSource
-from enas.download_cifar import fetch
-from enas.errors import InputError
+from enas.base.errors import InputError
+from enas.data_utils_cifar import CifarSource
+from enas.images import safe_pickle
+from enas.images.cifar_download import fetch
+from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from tests.cifar_files import (
     NAMES,
     python2_batch,

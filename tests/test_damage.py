@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from enas.base.errors import InputError
 from enas.data_utils import MOST_BYTES, Source
-from enas.errors import InputError
 from tests.damage import TRIES, outcomes
 
 COUNT = {"arc strings": 1000, "command lines": 300, "folders of a run": 30}

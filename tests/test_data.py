@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas.augment import augmented, with_augmented_copies
-from enas.batch_augment import BatchAugmentation
+from enas.base.errors import InputError
 from enas.data_utils import (
     Data,
     Source,
@@ -18,8 +17,9 @@ from enas.data_utils import (
     open_sources,
     read_data,
 )
-from enas.errors import InputError
-from enas.input_pipeline import InputPipeline
+from enas.images.augment import augmented, with_augmented_copies
+from enas.images.batch_augment import BatchAugmentation
+from enas.session.input_pipeline import InputPipeline
 
 MNIST = "data/mnist"
 
@@ -214,7 +214,7 @@ def test_streams(data, graph, session):
         )
         return np.round((images[:, 0, 0, 0] * 0.25 + 0.5) * 255).astype(int), labels
 
-    for split, sizes in (("valid", [100, 100, 5]), ("test", [100, 20])):
+    for split, sizes in (("valid", [68, 68, 69]), ("test", [60, 60])):
         assert pipeline.eval_batches(split) == len(sizes)
         orders = []
         for _ in range(2):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from enas import draws
+from enas.base import draws
 
 
 def test_a_place_draws_the_same_again_and_others_draw_others(session):

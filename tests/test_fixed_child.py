@@ -1,29 +1,79 @@
 """The fixed child: shapes, weights counted by hand, batch norm, drop path, learning."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from enas import common_ops
-from enas.arc import arc_from_numbers, parse_arc, random_arc
 from enas.common_ops import Context
-from enas.configs import child_config
 from enas.fixed_child import FixedChild
-from enas.flags import Settings
-from enas.layer_plan import default_pool_layers
+from enas.flags.table import Settings
+from enas.loop.configs import child_config
+from enas.loop.train import build as build_training
 from enas.models import LOSSES, Model
-from enas.operations import OPERATIONS
-from enas.schemes import make_scheme
+from enas.space.arc import arc_from_numbers, parse_arc, random_arc
+from enas.space.layer_plan import default_pool_layers
+from enas.space.operations import OPERATIONS, conv_norm_specs
+from enas.space.schemes import make_scheme
 from enas.utils import TrainConfig, get_train_ops
-from search_arc_mnist import CONSTANTS
-from tests.children import SCHEME_NAMES, images_and_labels, tiny_config
+from tests.children import (
+    SCHEME_NAMES,
+    convolved,
+    images_and_labels,
+    new_build,
+    normalized,
+    tiny_config,
+    values_of,
+)
 from tests.test_arc import README_STRINGS
+from train_arc_mnist import CONSTANTS
 
 
 def fixed_child(config, numbers, progress=0.0):
     return FixedChild(config, arc_from_numbers(numbers), tf.constant(progress))
+
+
+class HeadsAlone(Model):
+    """A child without layers, whose heads read given images."""
+
+    def __init__(self, config, final, aux=None):
+        super().__init__(config)
+        self.given = (final, aux)
+
+    def _layers(self, *_):
+        return self.given
+
+
+def training_of(images, labels, **changes):
+    """(child, ops) of a script's training in float on one batch of three classes."""
+    constants = CONSTANTS | {
+        "fixed_arc": "1 0 0 4 1 1 2 3 1 0 0 4 1 1 2 2",
+        "num_epochs": 2,
+        "child_scheme": "float",
+        "child_num_cells": 2,
+        "child_out_filters": 4,
+        "child_use_aux_heads": False,
+    }
+    pipeline = SimpleNamespace(images=images, labels=labels)
+    return build_training(Settings(**(constants | changes)), pipeline, 3, 5)
+
+
+def moving_averages():
+    """Means and variances by turns."""
+    return [v for v in tf.compat.v1.global_variables() if "moving" in v.op.name]
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def entropy_of(logits, labels):
+    """Mean softmax cross-entropy."""
+    likelihoods = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return -np.log(likelihoods[range(len(labels)), labels]).mean()
 
 
 def test_weights_counted_by_hand(graph):
@@ -32,7 +82,7 @@ def test_weights_counted_by_hand(graph):
     # Normal cell: conv 3×3 on node 1 + identity of node 0; node 0 and 1 are read.
     # Reduction cell: conv 5×5 on node 1 + average pool of node 1; node 0 is unread.
     model = fixed_child(config, [1, 0, 0, 4, 1, 1, 1, 2])
-    model.build(*images_and_labels(config), False)
+    outputs = model.build(*images_and_labels(config), False)
     norm = lambda filters: 2 * filters  # noqa: E731
     conv_norm = lambda c, f, k=1: k * k * c * f + norm(f)  # noqa: E731
     separable = lambda k, f: 2 * (k * k * f + f * f + norm(f))  # noqa: E731
@@ -46,7 +96,7 @@ def test_weights_counted_by_hand(graph):
     layer_2 = 4 * 8 + norm(8) + conv_norm(16, 8) + conv_norm(8, 8) + separable(3, 8)
     head = 8 * 3
     assert model.count_params() == (stem + layer_0 + layer_1 + layer_2 + head, 0)
-    assert [tuple(shape) for shape in model.layer_shapes] == [
+    assert [tuple(shape) for shape in outputs.layers] == [
         (0, 8, 4),
         (1, 4, 16),
         (2, 4, 8),
@@ -60,12 +110,74 @@ def test_aux_head_counted_by_hand(graph):
         img_size=32, num_layers=6, pool_layers=pools, use_aux_heads=True
     )
     model = fixed_child(config, [0, 2, 1, 3, 2, 4, 2, 2] * 2)
-    model.build(*images_and_labels(config, 2), True)
+    outputs = model.build(*images_and_labels(config, 2), True)
     assert model.aux_layer == 4
-    channels = model.layer_shapes[4].channels
+    channels = outputs.layers[4].channels
     # 8×8 → 5×5 pool, stride 3, VALID → 2×2.
     expected = channels * 128 + 2 * 128 + 2 * 2 * 128 * 768 + 2 * 768 + 768 * 3
     assert model.count_params()[1] == expected
+
+
+def test_heads_and_the_aux_head_s_share_in_the_loss(graph, session, initialize):
+    """Float, against NumPy. The aux head: 5×5 pool of 8×8, stride 3, to 2×2."""
+    config = tiny_config("float", use_aux_heads=True)
+    rng = np.random.default_rng(0)
+    final, aux = (
+        rng.normal(size=(4, size, size, 5)).astype(np.float32) for size in (4, 8)
+    )
+    images, labels = images_and_labels(config)
+    model = HeadsAlone(config, tf.constant(final), tf.constant(aux))
+    outputs = model.build(images, labels, True)
+    initialize()
+    w, labels = values_of(model, session), session.run(labels)
+    logits = relu(final).mean((1, 2)) @ w["head/w"]
+    corners = [(row, column) for row in (0, 3) for column in (0, 3)]
+    windows = [relu(aux)[:, r : r + 5, c : c + 5].mean((1, 2)) for r, c in corners]
+    x = np.stack(windows, axis=1).reshape(4, 2, 2, 5)
+    x = relu(normalized(convolved(x, w["aux_head/proj/kernel"])))
+    x = relu(normalized(convolved(x, w["aux_head/avg_pool/kernel"])))
+    aux_logits = x.mean((1, 2)) @ w["aux_head/w"]
+    actual = session.run([outputs.logits, outputs.loss, outputs.total_loss])
+    np.testing.assert_allclose(actual[0], logits, rtol=1e-4, atol=1e-5)
+    assert actual[1] == pytest.approx(entropy_of(logits, labels), rel=1e-4)
+    of_aux_head = 0.4 * entropy_of(aux_logits, labels)
+    assert actual[2] - actual[1] == pytest.approx(of_aux_head, rel=1e-3)
+
+
+def test_stem_and_layer_0_are_of_the_first_scheme_and_the_head_is_not(
+    graph, session, initialize
+):
+    config = tiny_config("binarize", first_scheme=make_scheme("float"))
+    final = np.random.default_rng(0).normal(size=(4, 2, 2, 5)).astype(np.float32)
+    child = HeadsAlone(config, tf.constant(final))
+    names = [child.scheme_of(layer).name for layer in range(-1, 4)]
+    assert names == ["float"] * 2 + ["binarize"] * 3
+    outputs = child.build(*images_and_labels(config), True)
+    initialize()
+    expected = np.sign(final).mean((1, 2)) @ values_of(child, session)["head/w"]
+    np.testing.assert_allclose(session.run(outputs.logits), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_initial_weights(scheme, graph, session, initialize):
+    """He's for real numbers; else uniform, up to 1 or, in the classifier, Glorot's
+    bound. The deviation of what is uniform is its bound by √3."""
+    config = tiny_config(scheme, num_classes=100)
+    child = HeadsAlone(config, tf.zeros([4, 1, 1, 500]))
+    child.build(*images_and_labels(config), True)
+    specs = conv_norm_specs(3, 20, 50)
+    kernel, scale, offset = common_ops.create_weights(specs, config.scheme)
+    initialize()
+    w = values_of(child, session)["head/w"]
+    kernel, scale, offset = session.run([kernel, scale, offset])
+    deviations = [np.sqrt(2 / 180), np.sqrt(2 / 500)]
+    if scheme != "float":
+        assert np.abs(kernel).max() <= 1.0
+        deviations = [1 / np.sqrt(3), np.sqrt(6 / 600) / np.sqrt(3)]
+    for values, deviation in zip((kernel, w), deviations, strict=True):
+        assert values.std() == pytest.approx(deviation, rel=0.05)
+        assert values.mean() == pytest.approx(0.0, abs=0.05 * deviation)
+    assert (scale == 1).all() and (offset == 0).all()
 
 
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
@@ -81,7 +193,7 @@ def test_any_string_builds_with_the_shapes_it_says(scheme):
             fresh.run(tf.compat.v1.global_variables_initializer())
             logits = fresh.run(outputs.logits)
         assert logits.shape == (4, 3) and np.isfinite(logits).all()
-        assert [s.size for s in model.layer_shapes] == [16, 8, 8, 4, 4, 4]
+        assert [s.size for s in outputs.layers] == [16, 8, 8, 4, 4, 4]
 
 
 @pytest.mark.parametrize("size", [4, 5])
@@ -104,6 +216,52 @@ def test_factorized_reduction(scheme, size, graph, session):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("size, channels", [(8, 3), (4, 3), (4, 4)])
+def test_calibration(size, channels, graph, session, initialize):
+    """Activation, convolution, batch norm; a larger first input is halved as well, and
+    one of the right shape is left as it is."""
+    config = tiny_config("float")
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(2, size, size, channels)).astype(np.float32)
+    second = rng.normal(size=(2, 4, 4, 5)).astype(np.float32)
+    child, context = Model(config), Context(config.scheme, common_ops.batch_norm)
+    with tf.compat.v1.variable_scope("child"):
+        inputs = (tf.constant(first), tf.constant(second))
+        calibrated = child._calibrate(context, inputs, 4)
+    initialize()
+    w, calibrated = values_of(child, session), session.run(calibrated)
+    if size == 8:
+        even = relu(first)[:, ::2, ::2] @ w["calibrate_x/kernel_even"][0, 0]
+        odd = relu(first)[:, 1::2, 1::2] @ w["calibrate_x/kernel_odd"][0, 0]
+        first = normalized(np.concatenate([even, odd], axis=-1))
+    elif channels == 3:
+        first = normalized(convolved(relu(first), w["calibrate_x/kernel"]))
+    second = normalized(convolved(relu(second), w["calibrate_y/kernel"]))
+    for actual, expected in zip(calibrated, (first, second), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_child_of_one_layer(graph, session, initialize):
+    """Float, against NumPy: the node is the sum of the two inputs."""
+    config = tiny_config("float", num_layers=-1, num_cells=1, pool_layers=())
+    images, labels = images_and_labels(config)
+    model = fixed_child(config, [0, 4, 1, 4] * 2)
+    outputs = model.build(images, labels, True)
+    initialize()
+    w = values_of(model, session)
+
+    def conv_norm(x, scope):
+        return normalized(convolved(x, w[f"{scope}/kernel"]))
+
+    logits, images = session.run([outputs.logits, images])
+    stem = relu(conv_norm(images, "stem_conv"))
+    first = conv_norm(stem, "layer_0/calibrate_x")
+    second = conv_norm(stem, "layer_0/calibrate_y")
+    node = first + conv_norm(relu(second), "layer_0/preprocess")
+    expected = relu(node).mean((1, 2)) @ w["head/w"]
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_op_shortcut(stride, graph, session):
     """x is added to a separable convolution of stride 1."""
@@ -115,7 +273,8 @@ def test_op_shortcut(stride, graph, session):
     outputs = []
     for op_shortcut in (False, True):
         context = Context(make_scheme("ternarize"), common_ops.batch_norm, op_shortcut)
-        outputs.append(OPERATIONS[0].build(context, tf.constant(x), weights, stride))
+        inputs = (OPERATIONS[0], context, tf.constant(x), weights, stride)
+        outputs.append(common_ops.run_operation(*inputs))
     plain, added = session.run(outputs)
     assert plain.std() > 0
     np.testing.assert_allclose(added, plain + x if stride == 1 else plain, atol=1e-6)
@@ -132,19 +291,92 @@ def test_batch_norm_of_the_batch_in_training_and_of_the_averages_after(
     initialize()
     unlike, batch = session.run([evaluated.logits, training.logits])
     assert np.abs(unlike - batch).max() > 0.01
-    moving = [v for v in tf.compat.v1.global_variables() if "moving" in v.op.name]
+    moving = moving_averages()
     assert len(moving) == 2 * sum("scale" in v.op.name for v in model.variables())
     before = session.run(moving)
-    session.run(model.updates)
+    session.run(training.updates)
     first = session.run(moving)
     for _ in range(200):
-        session.run(model.updates)
+        session.run(training.updates)
     last = session.run(moving)
     for old, once, converged in zip(before, first, last, strict=True):
         np.testing.assert_allclose(once, old + 0.1 * (converged - old), atol=1e-4)
     evaluated = session.run(evaluated.logits)
     # The averages hold the unbiased variance, the batch its own; hence the tolerance.
     np.testing.assert_allclose(evaluated, batch, atol=0.05)
+
+
+def test_a_step_moves_the_averages_that_an_evaluation_uses(graph, session, initialize):
+    """Against NumPy: stem and head alone, on faint images, where epsilon counts."""
+    images, labels = images_and_labels(tiny_config())
+    images = 0.01 * images
+    rates = {"child_lr_max": 0.0, "child_lr_min": 0.0}
+    child, ops = training_of(images, labels, child_num_layers=-2, **rates)
+    initialize()
+    moving, averages = moving_averages(), [np.full(12, 0.002), np.full(12, 1e-4)]
+    for variable, value in zip(moving, averages, strict=True):
+        variable.load(value, session)
+    w, images = values_of(child, session), session.run(images)
+    stem = convolved(images, w["stem_conv/kernel"])
+
+    def check(outputs, normalized_stem):
+        logits = relu(normalized_stem).mean((1, 2)) @ w["head/w"]
+        actual = session.run(outputs.logits)
+        np.testing.assert_allclose(actual, logits, rtol=1e-3, atol=1e-4)
+
+    check(ops.child.outputs, normalized(stem))
+    check(ops.evaluated, normalized(stem, *averages))
+    session.run(ops.child.train.train)
+    of_batch = stem.mean((0, 1, 2)), stem.var((0, 1, 2), ddof=1)
+    averages = [
+        0.9 * old + 0.1 * new for old, new in zip(averages, of_batch, strict=True)
+    ]
+    for actual, expected in zip(session.run(moving), averages, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-8)
+    check(ops.evaluated, normalized(stem, *averages))
+
+
+def test_a_step_of_training_moves_every_average(graph, session, initialize):
+    child, ops = training_of(*images_and_labels(tiny_config()), child_num_layers=1)
+    initialize()
+    before = session.run(moving_averages())
+    assert session.run(child.progress) == pytest.approx(1 / 10)
+    session.run(ops.child.fetches())
+    assert session.run(child.progress) == pytest.approx(2 / 10)
+    after = session.run(moving_averages())
+    assert len(after) == 2 * sum("scale" in v.op.name for v in child.variables())
+    for old, new in zip(before, after, strict=True):
+        assert (old != new).all()
+
+
+def test_dropout_before_the_head(graph, session, initialize):
+    """Of single numbers, and what is kept is scaled; the classifier is the identity."""
+    config = tiny_config("float", keep_prob=0.8, num_classes=100)
+    child = HeadsAlone(config, tf.ones([200, 1, 1, 100]))
+    images, labels = tf.zeros([200, 8, 8, 1]), tf.zeros([200], tf.int32)
+    outputs = child.build(images, labels, True)
+    initialize()
+    w = next(v for v in child.variables() if v.op.name == "child/head/w")
+    w.load(np.eye(100), session)
+    dropped = session.run(outputs.logits).round(4)
+    assert set(np.unique(dropped)) == {0.0, 1.25}
+    assert dropped.mean() == pytest.approx(1.0, abs=0.02)
+    for axis in (0, 1):
+        assert dropped.std(axis).min() > 0
+
+
+@pytest.mark.parametrize("op", range(len(OPERATIONS)))
+def test_drop_path_spares_the_identity(op, graph, session, initialize):
+    """The last layer's branches, of which hardly any is kept at the end of training."""
+    config = tiny_config(
+        "float", num_layers=-1, num_cells=1, pool_layers=(), drop_path_keep_prob=1e-6
+    )
+    outputs = fixed_child(config, [0, op, 1, op] * 2, 1.0).build(
+        *images_and_labels(config), True
+    )
+    initialize()
+    kept = session.run(outputs.logits).any()
+    assert kept == (OPERATIONS[op].name == "identity")
 
 
 def test_drop_path_keeps_the_expectation(graph, session):
@@ -280,7 +512,9 @@ def test_a_node_is_the_sum_or_the_mean(mean, graph, session, initialize):
     x, y = np.random.default_rng(0).normal(size=(2, 1, 4, 4, 3)).astype(np.float32)
     model = fixed_child(tiny_config(node_mean=mean), [0, 4, 1, 4, 2, 4, 0, 4] * 2)
     inputs = [tf.constant(x), tf.constant(y)]
-    *_, first, second = session.run(model.run_blocks(1, inputs, model.arc.normal, 1))
+    *_, first, second = session.run(
+        model.run_blocks(new_build(), 1, inputs, model.arc.normal, 1)
+    )
     divisor = 2 if mean else 1
     np.testing.assert_allclose(first, (x + y) / divisor, rtol=1e-6)
     np.testing.assert_allclose(second, (first + x) / divisor, rtol=1e-6)
@@ -296,7 +530,8 @@ def test_shortcut(stride, graph, session, initialize):
         model = fixed_child(config, [0, 2, 1, 3, 0, 3, 1, 4] * 2)
         with tf.compat.v1.variable_scope("child", reuse=tf.compat.v1.AUTO_REUSE):
             inputs = (tf.constant(images), tf.constant(images))
-            outputs.append(model._cell(1, inputs, model.arc.normal, 4, stride))
+            cell = (model.arc.normal, 4, stride)
+            outputs.append(model._cell(new_build(), 1, inputs, *cell))
     initialize()
     plain, added = session.run(outputs)
     size = 8 // stride

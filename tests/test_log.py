@@ -1,6 +1,6 @@
 """The lines of a log, letter by letter as the format is specified."""
 
-from enas.log import (
+from enas.report.log import (
     Log,
     architecture_lines,
     child_line,
@@ -69,9 +69,13 @@ def test_flag_and_layer_lines():
 
 
 def test_log_writes_to_stdout_and_to_its_file(tmp_path, capsys):
+    """Those before the file is known, too; a continued run appends to it."""
     path = tmp_path / "log.txt"
     for number in range(2):
-        log = Log(str(path))
+        log = Log()
+        log.line(f"line {number}, before")
+        log.keep_in(str(path))
         log.line(f"line {number}")
         log.close()
-    assert path.read_text() == capsys.readouterr().out == "line 0\nline 1\n"
+    text = "line 0, before\nline 0\nline 1, before\nline 1\n"
+    assert path.read_text() == capsys.readouterr().out == text

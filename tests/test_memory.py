@@ -3,10 +3,10 @@
 import pytest
 import tensorflow as tf
 
-from enas import memory
-from enas.arc import arc_from_numbers
-from enas.errors import InputError
+from enas.base import memory
+from enas.base.errors import InputError
 from enas.fixed_child import FixedChild
+from enas.space.arc import arc_from_numbers
 from tests.children import images_and_labels, tiny_config
 
 
@@ -48,8 +48,8 @@ def least_memory(numbers, batch_size):
     config = tiny_config()
     with tf.Graph().as_default():
         model = FixedChild(config, arc_from_numbers(numbers * 2), tf.constant(0.0))
-        model.build(*images_and_labels(config), True)
-        return model.least_memory(batch_size)
+        outputs = model.build(*images_and_labels(config), True)
+        return model.least_memory(outputs.layers, batch_size)
 
 
 def test_least_memory_of_a_training():

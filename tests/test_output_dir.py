@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from enas import output_dir
-from enas.errors import InputError, UsageError
-from enas.output_dir import FLAGS_FILE, prepare
+from enas.base.errors import InputError, UsageError
+from enas.base.files import write_json
+from enas.session.output_dir import FLAGS_FILE, OutputDir
 from tests.runs import ROOT
 
 FLAGS = {"child_num_layers": 6}
@@ -26,7 +26,7 @@ def contents(path):
 def earlier(tmp_path):
     """A folder that a run made."""
     path = tmp_path / "out"
-    prepare(str(path), True, FLAGS).release()
+    OutputDir(str(path), True, FLAGS).begin().release()
     return path
 
 
@@ -46,12 +46,12 @@ def test_places_that_are_refused(tmp_path, monkeypatch):
     }
     for path, what in places.items():
         with pytest.raises(UsageError, match=f"is {what}; name a folder in it"):
-            prepare(str(path), True, FLAGS)
+            OutputDir(str(path), True, FLAGS)
     assert os.listdir(home) == []
     # Even if a run had been there.
     (home / FLAGS_FILE).write_text("{}")
     with pytest.raises(UsageError, match="is the home folder"):
-        prepare(str(home), True, FLAGS)
+        OutputDir(str(home), True, FLAGS)
     assert os.listdir(home) == [FLAGS_FILE]
 
 
@@ -59,7 +59,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for reset in (True, False):
         with pytest.raises(InputError, match="not of an earlier run"):
-            prepare(str(tmp_path), reset, FLAGS)
+            OutputDir(str(tmp_path), reset, FLAGS)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 
 
@@ -69,7 +69,7 @@ def test_links_within_the_folder_are_not_followed(earlier, tmp_path):
     (earlier / "log.txt").symlink_to(outside)
     before = contents(earlier)
     with pytest.raises(InputError, match=r"log\.txt is a symbolic link"):
-        prepare(str(earlier), False, FLAGS)
+        OutputDir(str(earlier), False, FLAGS)
     assert contents(earlier) == before
     assert outside.read_text() == "mine"
 
@@ -78,7 +78,7 @@ def test_a_link_to_the_folder_stays(earlier, tmp_path, capsys):
     """What it leads to is moved aside, and made anew."""
     link = tmp_path / "link"
     link.symlink_to(earlier)
-    prepare(str(link), True, FLAGS | {"seed": 2}).release()
+    OutputDir(str(link), True, FLAGS | {"seed": 2}).begin().release()
     assert os.readlink(link) == str(earlier)
     assert json.loads((earlier / FLAGS_FILE).read_text())["seed"] == 2
     assert json.loads((tmp_path / "out.1" / FLAGS_FILE).read_text()) == FLAGS
@@ -88,38 +88,54 @@ def test_a_link_to_the_folder_stays(earlier, tmp_path, capsys):
 def test_moving_aside_takes_the_first_free_name(earlier, tmp_path):
     (tmp_path / "out.1").mkdir()
     (tmp_path / "out.2").symlink_to(tmp_path / "nowhere")
-    prepare(str(earlier), True, FLAGS).release()
+    OutputDir(str(earlier), True, FLAGS).begin().release()
     assert FLAGS_FILE in os.listdir(tmp_path / "out.3")
     assert os.listdir(tmp_path / "out.1") == []
 
 
 def test_a_folder_in_use_is_refused(earlier):
-    lock = prepare(str(earlier), False, FLAGS)
+    folder = OutputDir(str(earlier), False, FLAGS)
     for reset in (True, False):
         with pytest.raises(InputError, match="another run is at work in"):
-            prepare(str(earlier), reset, FLAGS)
-    lock.release()
+            OutputDir(str(earlier), reset, FLAGS)
+    folder.release()
 
 
 def test_a_continuation_is_checked_before_anything_is_written(earlier):
     before = contents(earlier)
     with pytest.raises(UsageError, match=r"another child_node_mean \(was False\)"):
-        prepare(str(earlier), False, FLAGS | {"child_node_mean": True})
+        OutputDir(str(earlier), False, FLAGS | {"child_node_mean": True})
     with pytest.raises(UsageError, match=r"child_num_layers \(was 6\)"):
-        prepare(str(earlier), False, {"child_num_layers": 4})
+        OutputDir(str(earlier), False, {"child_num_layers": 4})
     # A flag that the earlier version did not have yet.
-    prepare(str(earlier), False, FLAGS | {"child_node_mean": False}).release()
-    prepare(str(earlier), False, FLAGS | {"seed": 3}).release()
+    OutputDir(str(earlier), False, FLAGS | {"child_node_mean": False}).begin().release()
+    OutputDir(str(earlier), False, FLAGS | {"seed": 3}).begin().release()
     assert contents(earlier) == before
+    (earlier / FLAGS_FILE).write_text('{"seed": 4}')
+    with pytest.raises(UsageError, match=r"with another seed \(was 4\)"):
+        OutputDir(str(earlier), False, {"seed": 3})
+    OutputDir(str(earlier), False, {"seed": 4}).release()
     for damaged in ("[]", "{", "[" * 100_000, ""):
         (earlier / FLAGS_FILE).write_text(damaged)
         with pytest.raises(InputError, match=r"flags\.json is damaged"):
-            prepare(str(earlier), False, FLAGS)
+            OutputDir(str(earlier), False, FLAGS)
 
 
 def test_json_is_replaced_whole(tmp_path):
     path = tmp_path / "a.json"
-    output_dir.write_json(str(path), [1])
+    write_json(str(path), [1])
     with pytest.raises(TypeError):
-        output_dir.write_json(str(path), [1, object()])
+        write_json(str(path), [1, object()])
     assert json.loads(path.read_text()) == [1]
+
+
+def test_a_refused_start_leaves_nothing_behind(earlier, tmp_path):
+    """It neither moves an earlier run aside nor makes a folder that would be moved."""
+    before = contents(earlier)
+    OutputDir(str(earlier), True, FLAGS).release()
+    assert contents(earlier) == before and os.listdir(tmp_path) == ["out"]
+    OutputDir(str(tmp_path / "new"), True, FLAGS).release()
+    assert os.listdir(tmp_path) == ["out"]
+    (tmp_path / "empty").mkdir()  # made by someone else
+    OutputDir(str(tmp_path / "empty"), True, FLAGS).release()
+    assert os.listdir(tmp_path / "empty") == []

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.reward_noise import components
-from enas.arc import arc_from_numbers
-from enas.events import Events
-from enas.ranking import Ranked, read_arcs, save_arcs, table
+from enas.loop.ranking import Ranked, read_arcs, save_arcs, table
+from enas.report.events import Events
+from enas.space.arc import arc_from_numbers
 from tests.runs import SMALL_ARC, run_module
 
 
@@ -80,7 +80,6 @@ def test_events_can_be_read_back(tmp_path):
         events.scalars("child", 7, {"loss": 1.5, "lr": 0.25})
         events.histogram("controller/ops", 2, [[0, 4], [4, 4]], 5)
         events.close()
-        Events(None).scalars("child", 7, {"loss": 1.5})  # writes nowhere
     (path,) = glob.glob(f"{tmp_path}/events.*")
     found = {}
     for record in tf.data.TFRecordDataset(path):

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from benchmarks import reference_children
 from benchmarks.reference_children import AllBranchesChild, StraightChild
-from enas.arc import arc_from_numbers
 from enas.micro_child import MicroChild
-from enas.schemes import make_scheme
+from enas.space.arc import arc_from_numbers
+from enas.space.schemes import make_scheme
 from tests.children import (
     SCHEME_NAMES,
     feed_of,

@@ -4,6 +4,7 @@ The CIFAR-10 scripts read MNIST's digits too, in colour and laid out as CIFAR-10
 
 import glob
 import importlib
+import itertools
 import json
 import os
 import pickle
@@ -18,13 +19,13 @@ import cv2
 import numpy as np
 import pytest
 
-from enas import loop
+from enas.base.errors import UsageError
 from enas.data_utils import Source
-from enas.errors import UsageError
-from enas.flag_table import FLAGS, REFUSED
-from enas.flags import parse
-from enas.output_dir import prepare
-from enas.recipes import RECIPES
+from enas.flags.parse import parse
+from enas.flags.recipes import RECIPES
+from enas.flags.table import FLAGS, REFUSED
+from enas.loop import epochs
+from enas.session.output_dir import OutputDir
 from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
 from tests.runs import (
@@ -40,6 +41,7 @@ from tests.runs import (
 )
 
 SMALL_CIFAR = tuple(flag for flag in SMALL if not flag.startswith("--img_size"))
+SCRIPTS = [f"{t}_arc_{d}" for t in ("search", "train") for d in ("mnist", "cifar")]
 TINT = np.array([1.0, 0.6, 0.2])  # of the digits in colour
 
 
@@ -152,16 +154,16 @@ def check_strings_given_to_rank(out):
 
 def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):
     out = str(tmp_path / "out")
-    prepare(out, True, {"seed": 1}).release()
+    OutputDir(out, True, {"seed": 1}).begin().release()
     (tmp_path / "out" / "model.ckpt-1.index").write_text("precious")
-    lock = prepare(out, True, {"seed": 2})
+    folder = OutputDir(out, True, {"seed": 2}).begin()
     assert (tmp_path / "out.1" / "model.ckpt-1.index").read_text() == "precious"
     with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
         assert json.load(stream) == {"seed": 2}
     flags = (*SMALL, f"--output_dir={out}")
     fail(1, "another run is at work", "search_arc_mnist.py", *flags)
-    lock.release()
-    prepare(out, True, {"seed": 3}).release()
+    folder.release()
+    OutputDir(out, True, {"seed": 3}).begin().release()
     assert sorted(os.listdir(tmp_path)) == ["out", "out.1", "out.2"]
 
 
@@ -402,10 +404,18 @@ def test_help_names_every_flag_with_a_sentence(task, dataset):
     process = run(f"{task}_arc_{dataset}.py", "--help")
     assert process.returncode == 0
     constants = importlib.import_module(f"{task}_arc_{dataset}").CONSTANTS
+    shown = process.stdout.splitlines()
     for name, default in constants.items():
         assert FLAGS[name].help.endswith(".") and len(FLAGS[name].help) > 15
-        line = f"  --{name}: {FLAGS[name].help} (default: {default!r})"
-        assert line in process.stdout.splitlines()
+        place = shown.index(f"  --{name} (default: {default!r})")
+        sentence = " ".join(itertools.takewhile(_is_indented, shown[place + 1 :]))
+        assert " ".join(sentence.split()) == FLAGS[name].help
+        assert FLAGS[name].group in shown[:place]
+    assert max(map(len, shown)) <= 80
+
+
+def _is_indented(line):
+    return line.startswith(" " * 6)
 
 
 @pytest.mark.parametrize(
@@ -430,9 +440,8 @@ def test_a_whole_number_does_for_a_constant_that_may_have_a_fraction():
 
 
 def test_every_flag_belongs_to_a_script():
-    scripts = [f"{t}_arc_{d}" for t in ("search", "train") for d in ("mnist", "cifar")]
-    scripts.append("enas.vis_cell")
-    used = [set(importlib.import_module(script).CONSTANTS) for script in scripts]
+    programs = (*SCRIPTS, "enas.drawing.command")
+    used = [set(importlib.import_module(program).CONSTANTS) for program in programs]
     assert set.union(*used) == set(FLAGS)
 
 
@@ -460,15 +469,30 @@ def test_a_log_that_cannot_be_written_ends_the_run(tmp_path):
 def test_recipes():
     """A recipe stands above the constants, and below what is given."""
     constants = importlib.import_module("search_arc_mnist").CONSTANTS
-    plain = vars(parse(["script"], constants))
-    assert plain == constants
-    faithful = vars(parse(["script", "--recipe=faithful"], constants))
+
+    def flags(constants, *given):
+        return parse(["script", *given], constants).flags()
+
+    assert flags(constants) == constants
+    faithful = flags(constants, "--recipe=faithful")
     assert faithful == constants | RECIPES["faithful"] | {"recipe": "faithful"}
-    given = ["script", "--child_lr_max=0.5", "--child_shortcut", "--recipe=faithful"]
+    given = ["--child_lr_max=0.5", "--child_shortcut", "--recipe=faithful"]
     mixed = {"child_lr_max": 0.5, "child_shortcut": True}
-    assert vars(parse(given, constants)) == faithful | mixed
+    assert flags(constants, *given) == faithful | mixed
+    # A constant that was edited stands, with the recipe edited in, too, and without.
+    edited = constants | {"child_lr_max": 0.02, "child_op_scale": 0.5}
+    stands = faithful | {"child_lr_max": 0.02, "child_op_scale": 0.5}
+    assert flags(edited, "--recipe=faithful") == stands
+    assert flags(edited | {"recipe": "faithful"}) == stands
+    assert flags(edited | {"recipe": "faithful"}, "--child_op_scale=0.7") == (
+        stands | {"child_op_scale": 0.7}
+    )
     for recipe in RECIPES.values():
         assert recipe.keys() <= FLAGS.keys()
+    for script in SCRIPTS:  # their constants are the recommended recipe
+        constants = importlib.import_module(script).CONSTANTS
+        for name, value in RECIPES["recommended"].items():
+            assert constants.get(name, value) == value
     with pytest.raises(UsageError, match="recipe is 'best'; it is one of recommended"):
         parse(["script", "--recipe=best"], constants)
 
@@ -483,11 +507,11 @@ def test_samples_of_an_update_are_judged_on_the_same_images(monkeypatch):
         raise Made(arguments[4])
 
     constants = importlib.import_module("search_arc_mnist").CONSTANTS
-    monkeypatch.setattr(loop, "InputPipeline", make)
+    monkeypatch.setattr(epochs, "InputPipeline", make)
     for flags, repeats in (([], 10), (["--recipe=faithful"], 1)):
         settings = parse(["script", *flags], constants)
         with pytest.raises(Made, match=f"^{repeats}$"):
-            loop.run_epochs(settings, None, None, None, None)
+            epochs.run_epochs(settings, None, None, None, None, None)
     alone = ["script", "--controller_num_aggregate=1"]
     with pytest.raises(UsageError, match=r"with each other, .*bl_of_update=False, too"):
         parse(alone, constants)

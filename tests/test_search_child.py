@@ -5,19 +5,23 @@ import pytest
 import tensorflow as tf
 
 from enas import common_ops
-from enas.arc import arc_from_numbers, unread_nodes
 from enas.common_ops import Context
 from enas.fixed_child import FixedChild
 from enas.micro_child import MicroChild, bank_rows, route, row_offsets
+from enas.space.arc import arc_from_numbers, unread_nodes
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import (
     SCHEME_NAMES,
     bank_of,
+    convolved,
     edge_weights,
     feed_of,
     images_and_labels,
+    new_build,
+    normalized,
     placeholders,
     tiny_config,
+    values_of,
 )
 
 # Blocks of three: every operation stands on either side of a block in one of the rows.
@@ -46,7 +50,7 @@ class CopiedChild(FixedChild):
         edge, index, op = next(self.edges)
         return edge_weights(self.searched, 0, edge, index, op, self.filters)
 
-    def _norm(self, x, scale, offset):
+    def _norm(self, build, x, scale, offset):
         return common_ops.batch_norm(x, scale, offset)
 
 
@@ -72,7 +76,8 @@ def test_nodes_of_search_and_fixed_cell_agree(
     for numbers in CELLS:
         arc = arc_from_numbers(numbers * 2)
         fixed = CopiedChild(child, arc, 0, filters)
-        twins.append(tf.stack(fixed.run_blocks(0, list(inputs), arc.normal, 1)))
+        blocks = fixed.run_blocks(new_build(), 0, list(inputs), arc.normal, 1)
+        twins.append(tf.stack(blocks))
     searched = tf.raw_ops.TensorListStack(
         input_handle=nodes,
         element_shape=tf.constant([2, 4, 4, filters]),
@@ -118,9 +123,35 @@ def test_output_is_the_convolution_of_the_unread_nodes(
             np.maximum(all_nodes[node], 0) @ kernels[0 if share else node].reshape(4, 4)
             for node in unread
         )
-        mean, variance = expected.mean((0, 1, 2)), expected.var((0, 1, 2))
-        expected = (expected - mean) / np.sqrt(variance + 1e-5)
-        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(actual, normalized(expected), rtol=1e-3, atol=1e-4)
+
+
+def test_a_child_of_one_layer(graph, session, initialize):
+    """Float, against NumPy: node 2, the sum of the two inputs, is alone in the output.
+    Its kernel stands in the third row."""
+    config = tiny_config("float", num_layers=-1, num_cells=1, pool_layers=())
+    cells = placeholders(config)
+    child = MicroChild(config, *cells)
+    images, labels = images_and_labels(config)
+    outputs = child.build(images, labels, True)
+    initialize()
+    w = values_of(child, session)
+
+    def relu(x):
+        return np.maximum(x, 0)
+
+    def conv_norm(x, scope):
+        return normalized(convolved(x, w[f"{scope}/kernel"]))
+
+    feed = feed_of(cells, [0, 4, 1, 4] * 2)
+    logits, images = session.run([outputs.logits, images], feed)
+    stem = relu(conv_norm(images, "stem_conv"))
+    first = conv_norm(stem, "layer_0/calibrate_x")
+    second = conv_norm(stem, "layer_0/calibrate_y")
+    kernel = w["layer_0/final_conv/kernel"][2].reshape(1, 1, 4, 4)
+    output = normalized(convolved(relu(first + second), kernel))
+    expected = relu(output).mean((1, 2)) @ w["head/w"]
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_every_edge_and_node_has_a_row_of_its_own():
@@ -175,7 +206,7 @@ def test_a_step_changes_only_the_rows_it_reads(
             unread = unread_nodes(arc_from_numbers(numbers).normal)
             assert list(changed[f"child/layer_{layer}/final_conv/kernel"]) == unread
         for v, new in zip(child.variables(), after, strict=True):
-            if config.scheme.bound and "kernel" in v.op.name:
+            if config.scheme.H and "kernel" in v.op.name:
                 assert np.abs(new).max() <= 1.0
 
 
@@ -204,6 +235,14 @@ def test_latent_kernels_in_a_bank_stay_in_bounds_and_batch_norm_does_not(
         assert largest <= 1.0 if np.isfinite(piece.bound) else largest > 1.0
 
 
+def test_batch_norm_of_the_batch(graph, session):
+    """On faint images, where epsilon counts."""
+    x = np.random.default_rng(0).normal(0.5, 0.005, (8, 4, 4, 3)).astype(np.float32)
+    scale, offset = np.array([[1.0, 2.0, -0.5], [0.0, 1.0, 3.0]], np.float32)
+    actual = session.run(common_ops.batch_norm(tf.constant(x), scale, offset))
+    np.testing.assert_allclose(actual, scale * normalized(x) + offset, atol=5e-3)
+
+
 def test_search_child_needs_no_dropout_or_moving_averages(graph):
     """All that the search child's graph holds is trainable: batch statistics."""
     config = tiny_config()
@@ -216,7 +255,7 @@ def test_weights_counted_by_hand(graph):
     """One layer + 2, one block, F = 4, K = 3 classes; layer 1 reduces to 8 filters."""
     config = tiny_config(num_layers=1, num_cells=1, pool_layers=(1,))
     model = MicroChild(config, *placeholders(config))
-    model.build(*images_and_labels(config), False)
+    outputs = model.build(*images_and_labels(config), False)
 
     def conv_norm(channels, filters, k=1):
         return k * k * channels * filters + 2 * filters
@@ -236,7 +275,7 @@ def test_weights_counted_by_hand(graph):
     layer_2 = cell(8)
     total = stem + layer_0 + layer_1 + layer_2 + 8 * 3
     assert model.count_params() == (total, 0)
-    assert [tuple(s) for s in model.layer_shapes] == [(0, 8, 4), (1, 4, 8), (2, 4, 8)]
+    assert [tuple(s) for s in outputs.layers] == [(0, 8, 4), (1, 4, 8), (2, 4, 8)]
 
 
 def test_shortcut(graph, session, initialize):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from enas.common_ops import Piece, create_weight
-from enas.flag_table import FLAGS
+from enas.flags.table import FLAGS
 from enas.models import LOSSES
 from enas.utils import OPTIMIZERS, Adam, TrainConfig, get_train_ops, learning_rates
 
@@ -65,6 +65,28 @@ def test_decay_and_clipping_of_the_rows_read(changes, step, graph, session, init
     np.testing.assert_allclose(session.run(w), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({}, [3.0, 4.0]),
+        ({"l2_reg": 0.5}, [4.0, 5.0]),
+        ({"clip_mode": "global", "grad_bound": 1.0}, [0.6, 0.8]),
+        ({"clip_mode": "norm", "grad_bound": 1.0}, [0.6, 0.8]),
+    ],
+)
+def test_decay_and_clipping_of_a_dense_weight(
+    changes, step, graph, session, initialize
+):
+    w = create_weight("w", [2], lambda: tf.ones([2]))
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    config = CONSTANT._replace(**changes)
+    loss = tf.reduce_sum(w * tf.constant([3.0, 4.0]))
+    ops = get_train_ops(loss, [w], config, global_step, 1, 1)
+    initialize()
+    session.run(ops.train)
+    np.testing.assert_allclose(session.run(w), 1.0 - 0.1 * np.array(step), rtol=1e-5)
+
+
 def test_rows_read_are_kept_in_the_bounds_of_their_pieces(graph, session, initialize):
     config = CONSTANT._replace(lr_max=1.0, lr_min=1.0)
     w, rows, ops = sparse_problem(config, [Piece(3, 1.0), Piece(1, math.inf)])
@@ -81,6 +103,31 @@ def test_dense_weights_are_kept_in_bounds(graph, session, initialize):
     session.run(ops.train)
     np.testing.assert_allclose(session.run(w), [1.0, -0.4], rtol=1e-6)
     assert session.run(step) == 1
+
+
+def test_momentum_is_nesterov_s(graph, session, initialize):
+    """v ← 0.9 v + g, w ← w - rate · (g + 0.9 v); rows that were not read keep still."""
+    w, rows, ops = sparse_problem(CONSTANT._replace(optim_algo="momentum"))
+    initialize()
+    session.run(ops.train, {rows: [0, 2]})
+    session.run(ops.train, {rows: [2]})
+    once, twice = 1.9, 1.9 + (1.0 + 0.9 * 1.9)
+    expected = 1.0 - 0.1 * np.outer([once, 0.0, twice], GRADIENT)
+    np.testing.assert_allclose(session.run(w), expected, rtol=1e-5)
+
+
+def test_momentum_of_a_dense_gradient(graph, session, initialize):
+    w = create_weight("w", [1], lambda: tf.zeros([1]))
+    slope = tf.compat.v1.placeholder(tf.float32, [])
+    step = tf.compat.v1.train.get_or_create_global_step()
+    config = CONSTANT._replace(optim_algo="momentum")
+    ops = get_train_ops(slope * tf.reduce_sum(w), [w], config, step, 1, 1)
+    initialize()
+    for gradient in (1.0, 3.0):
+        session.run(ops.train, {slope: gradient})
+    # v is 1, then 0.9 + 3.
+    expected = -0.1 * ((1.0 + 0.9 * 1.0) + (3.0 + 0.9 * 3.9))
+    np.testing.assert_allclose(session.run(w), [expected], rtol=1e-5)
 
 
 @pytest.mark.parametrize("beta1", [0.0, 0.9])

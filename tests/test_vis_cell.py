@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import train_arc_mnist
-from enas import operations, vis_cell
-from enas.arc import parse_arc, random_arc, unread_nodes
-from enas.cell_plot import cell_picture, cells_picture
-from enas.layer_plan import default_pool_layers
-from enas.network_plot import AUX_ROWS, Network, layers_of, network_picture
-from enas.picture import draw
+from enas.drawing import command
+from enas.drawing.cell_plot import cell_picture, cells_picture
+from enas.drawing.network_plot import AUX_ROWS, Network, layers_of, network_picture
+from enas.drawing.picture import draw
+from enas.space import operations
+from enas.space.arc import parse_arc, random_arc, unread_nodes
+from enas.space.layer_plan import default_pool_layers
 from tests.test_arc import README_STRINGS
 
 ROOT = Path(__file__).parent.parent
@@ -139,7 +140,7 @@ def texts_of(path):
 @pytest.mark.parametrize("seed", [43, 1])
 def test_the_svg_names_everything(tmp_path, seed, capsys):
     arc = random_arc(5, random.Random(seed))
-    vis_cell.main(["vis_cell", str(arc), f"--output={tmp_path / 'cell'}"])
+    command.main(["vis_cell", str(arc), f"--output={tmp_path / 'cell'}"])
     written = [str(tmp_path / f"cell.{kind}") for kind in ("png", "svg")]
     assert capsys.readouterr().out.splitlines() == written
     texts = texts_of(tmp_path / "cell.svg")
@@ -161,8 +162,8 @@ def test_the_svg_names_everything(tmp_path, seed, capsys):
 def test_a_new_operation_is_drawn(monkeypatch):
     table = operations.OPERATIONS
     added = tuple(table[4]._replace(name=f"a wholly new operation {n}") for n in "678")
-    for module in ("enas.arc", "enas.cell_graph", "enas.cell_plot"):
-        monkeypatch.setattr(f"{module}.OPERATIONS", table + added * 2)
+    for module in ("space.arc", "drawing.cell_graph", "drawing.cell_plot"):
+        monkeypatch.setattr(f"enas.{module}.OPERATIONS", table + added * 2)
     picture = cells_picture(parse_arc("0 5 1 10 0 7 1 6", 1))
     check_layout(picture)
     check_texts(picture)
@@ -214,10 +215,10 @@ def test_layers_are_those_of_the_fixed_child(graph):
     arc = random_arc(3, random.Random(13))
     assert unread_nodes(arc.reduction)[0] < 2
     model = FixedChild(config, arc, tf.constant(0.0))
-    model.build(*images_and_labels(config, 1), False)
+    outputs = model.build(*images_and_labels(config, 1), False)
     layers = layers_of(arc, 2, (0, 3), 16, config.out_filters)
     drawn = [(layer.number, layer.size, layer.channels) for layer in layers]
-    assert drawn == [tuple(shape) for shape in model.layer_shapes]
+    assert drawn == [tuple(shape) for shape in outputs.layers]
     notes = [note for _, note, _ in AUX_ROWS if note.endswith("filters")]
     assert notes == [f"{filters} filters" for filters in AUX_FILTERS]
 
@@ -225,7 +226,7 @@ def test_layers_are_those_of_the_fixed_child(graph):
 def test_the_network_is_drawn_as_the_flags_say(tmp_path, capsys):
     flags = ["-network", "--child_num_layers", "2", "--img_size=24", "--channel=3"]
     flags += ["--child_pool_layers=1", "-child_out_filters=8"]
-    vis_cell.main(["vis_cell", *flags, f"--output={tmp_path / 'x'}", TEXT])
+    command.main(["vis_cell", *flags, f"--output={tmp_path / 'x'}", TEXT])
     names = [Path(line).name for line in capsys.readouterr().out.splitlines()]
     assert names == ["x.png", "x.svg", "x_network.png", "x_network.svg"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
@@ -240,7 +241,7 @@ def test_the_network_is_drawn_as_the_flags_say(tmp_path, capsys):
 
 def test_a_picture_is_the_same_each_time(tmp_path):
     for name in "ab":
-        vis_cell.main(["vis_cell", TEXT, f"--output={tmp_path / name}"])
+        command.main(["vis_cell", TEXT, f"--output={tmp_path / name}"])
     for kind in ("png", "svg"):
         first, second = ((tmp_path / f"{name}.{kind}").read_bytes() for name in "ab")
         assert first == second
@@ -271,7 +272,7 @@ def test_a_picture_is_the_same_each_time(tmp_path):
 def test_what_is_wrong_is_said(words, status, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_:
-        vis_cell.main(["vis_cell", *words])
+        command.main(["vis_cell", *words])
     captured = capsys.readouterr()
     assert exit_.value.code == status and captured.out == ""
     assert re.fullmatch(f"vis_cell: .*{message}.*\n", captured.err)
@@ -284,16 +285,16 @@ def test_strings_as_logs_show_them_and_without_quotes():
         ["-fixed_arc", "0 2 1 4 1 3 0 1"],
         list("02141301"),
     ):
-        settings = vis_cell.read_settings(["vis_cell", *words])
+        settings = command.read_settings(["vis_cell", *words])
         assert settings.fixed_arc == "0 2 1 4 1 3 0 1"
         assert settings.child_num_cells == 1
 
 
 def test_defaults_are_those_of_the_train_script():
     train = train_arc_mnist.CONSTANTS
-    own = set(vis_cell.CONSTANTS) - set(train)
+    own = set(command.CONSTANTS) - set(train)
     assert own == {"output", "network"}
-    assert vis_cell.CONSTANTS.items() - train.items() == {
+    assert command.CONSTANTS.items() - train.items() == {
         ("output", "cell"),
         ("network", False),
     }

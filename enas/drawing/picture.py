@@ -1,0 +1,210 @@
+"""Pictures of boxes and arrows: what they are made of, drawn and written by matplotlib.
+
+Lengths are inches, x to the right and y downwards; type sizes are points. A picture is
+plain data until `draw` makes a figure of it, so that layouts can be tested. pyplot and
+its global state are not used.
+"""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
+from matplotlib.textpath import text_to_path
+
+from enas.base.errors import InputError
+
+INK = "#222222"
+FAMILY = ["DejaVu Sans", "sans-serif"]  # the first comes with matplotlib
+NOTE_SIZE = 0.8  # of the type of a box's second line, as a part of the first's
+LINE = 1.5  # distance of two lines of text, as a part of the type size
+DPI = 110
+FORMATS = ("png", "svg")
+
+
+class Box(NamedTuple):
+    """A rounded rectangle or a circle with one line of text, or two, in its middle.
+
+    note: the second line, in smaller type. size: of the text. fill, frame: colours of
+    the area and the outline; where `fill` is empty neither is drawn, and the box is the
+    text's alone.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    text: str
+    note: str = ""
+    fill: str = ""
+    ink: str = INK
+    frame: str = INK
+    size: float = 9.0
+    circle: bool = False
+    bold: bool = False
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        """The y of its centre."""
+        return self.top + self.height / 2
+
+    @property
+    def centre(self) -> float:
+        """The x of its centre."""
+        return self.left + self.width / 2
+
+
+class Edge(NamedTuple):
+    """A line of cubic Bézier curves: a start, then three points for each curve.
+
+    group: edges of one group run into one another; where those of two groups cross,
+    the later one is drawn over a gap in the other.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    colour: str = INK
+    arrow: bool = True
+    dashed: bool = False
+    group: int = 0
+
+
+class Picture(NamedTuple):
+    width: float
+    height: float
+    boxes: list[Box]
+    edges: list[Edge]
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Of a line of text, in inches."""
+    extent = text_to_path.get_text_width_height_descent(text, _font(size, bold), False)
+    return extent[0] / 72
+
+
+def label(left: float, top: float, text: str, size: float = 9.0, bold=False) -> Box:
+    """Text without a box around it."""
+    width, height = text_width(text, size, bold), LINE * size / 72
+    return Box(left, top, width, height, text, size=size, bold=bold)
+
+
+def curve(*points: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    """The points of an Edge that leaves and reaches every point horizontally."""
+    path = [points[0]]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        middle = (x0 + x1) / 2
+        path += [(middle, y0), (middle, y1), (x1, y1)]
+    return tuple(path)
+
+
+def stack(pictures: list[Picture], gap: float) -> Picture:
+    """Pictures one below the other."""
+    boxes, edges, top = [], [], 0.0
+    for picture in pictures:
+        boxes += [box._replace(top=box.top + top) for box in picture.boxes]
+        for edge in picture.edges:
+            points = tuple((x, y + top) for x, y in edge.points)
+            edges.append(edge._replace(points=points))
+        top += picture.height + gap
+    width = max(picture.width for picture in pictures)
+    return Picture(width, top - gap, boxes, edges)
+
+
+def draw(picture: Picture, margin: float = 0.15) -> Figure:
+    """A matplotlib figure of a picture."""
+    size = (picture.width + 2 * margin, picture.height + 2 * margin)
+    figure = Figure(figsize=size, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(-margin, picture.width + margin)
+    axes.set_ylim(picture.height + margin, -margin)
+    for edge in picture.edges:
+        _draw_edge(axes, edge)
+    for box in picture.boxes:
+        _draw_box(axes, box)
+    return figure
+
+
+def save(figure: Figure, path: str) -> None:
+    """Writes a figure; the ending of `path` is its format, one of FORMATS.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    kind = path.rpartition(".")[2]
+    # Text stays text in an SVG; and one figure always makes the same file.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas"}):
+        options: dict[str, dict[str, Any]] = {
+            "png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},
+            "svg": {"metadata": {"Date": None}},
+        }
+        try:
+            figure.savefig(path, format=kind, **options[kind])
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot write {path}: {reason}") from None
+
+
+def _font(size: float, bold: bool) -> FontProperties:
+    weight = "bold" if bold else "normal"
+    return FontProperties(family=FAMILY, size=size, weight=weight)
+
+
+def _draw_edge(axes, edge: Edge) -> None:
+    path = Path(edge.points, [Path.MOVETO] + [Path.CURVE4] * (len(edge.points) - 1))
+    arrow = "-|>,head_length=4,head_width=1.8" if edge.arrow else "-"
+    common: dict[str, Any] = {"path": path, "fill": edge.arrow, "capstyle": "butt"}
+    gap = FancyArrowPatch(
+        arrowstyle="-", color="white", linewidth=3.5, zorder=edge.group + 0.1, **common
+    )
+    line = FancyArrowPatch(
+        arrowstyle=arrow,
+        color=edge.colour,
+        linewidth=1.2,
+        linestyle="--" if edge.dashed else "-",
+        zorder=edge.group + 0.2,
+        mutation_scale=1,
+        **common,
+    )
+    for patch in (gap, line):
+        axes.add_patch(patch)
+
+
+def _draw_box(axes, box: Box) -> None:
+    over = 1e6  # above every edge
+    if box.fill:
+        style = "circle,pad=0" if box.circle else "round,pad=0,rounding_size=0.05"
+        patch = FancyBboxPatch(
+            (box.left, box.top), box.width, box.height, boxstyle=style, zorder=over
+        )
+        patch.set(facecolor=box.fill, edgecolor=box.frame, linewidth=0.8)
+        axes.add_patch(patch)
+    lines = [(box.text, box.size, box.bold)]
+    if box.note:
+        lines.append((box.note, box.size * NOTE_SIZE, False))
+    step = LINE * box.size * (1 + NOTE_SIZE) / 2 / 72
+    top = box.middle - step * (len(lines) - 1) / 2
+    for number, (text, size, bold) in enumerate(lines):
+        axes.text(
+            box.centre,
+            top + number * step,
+            text,
+            fontproperties=_font(size, bold),
+            color=box.ink,
+            ha="center",
+            va="center_baseline",
+            parse_math=False,
+            zorder=over + 1,
+        )

@@ -1,0 +1,1 @@
+"""What a user asks for: the table of flags, recipes and data sets."""

@@ -1,0 +1,227 @@
+"""A program's flags: how they are read, and checked against each other.
+
+`parse` makes settings of a script's constants and the command line. absl reads the
+flags; its validators and enumerations are not used, since constants that were edited in
+a script, and flags that were kept in a folder, are checked by the same table.
+TensorFlow is not imported here.
+"""
+
+import dataclasses
+import math
+import os
+import textwrap
+from itertools import groupby
+from typing import Any
+
+from absl import flags as absl_flags
+
+from enas.base.errors import UsageError
+from enas.flags.recipes import RECIPES, with_recipe
+from enas.flags.table import FLAGS, REFUSED, Settings
+from enas.space.arc import parse_arc
+from enas.space.layer_plan import aux_layer, parse_pool_layers
+
+LARGEST = 2**31 - 1  # of whole numbers
+_ALIASES = {"child_fixed_arc": "fixed_arc"}
+_TYPES: dict[type, str] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+}
+_DEFINE: dict[type, Any] = {
+    bool: absl_flags.DEFINE_boolean,
+    int: absl_flags.DEFINE_integer,
+    float: absl_flags.DEFINE_float,
+    str: absl_flags.DEFINE_string,
+}
+
+
+def define(constants: dict[str, Any]) -> absl_flags.FlagValues:
+    """The flags of a program.
+
+    Args:
+      constants: name of a flag in FLAGS to its default.
+
+    Raises:
+      UsageError: a constant is no flag, or not of the flag's type.
+    """
+    defined = absl_flags.FlagValues()
+    for name, default in constants.items():
+        if name not in FLAGS:
+            raise UsageError(f"the constant {name} is no flag of enas/flags/table.py")
+        flag = FLAGS[name]
+        if flag.type is float and type(default) is int:
+            default = float(default)
+        if type(default) is not flag.type:
+            raise UsageError(
+                f"the constant {name} is {default!r}; it is {_TYPES[flag.type]}"
+            )
+        _DEFINE[flag.type](name, default, flag.help, flag_values=defined)
+    for alias, name in _ALIASES.items():
+        if name in constants:
+            absl_flags.DEFINE_alias(alias, name, flag_values=defined)
+    return defined
+
+
+def help_text(constants: dict[str, Any]) -> str:
+    """Every flag of a program with its default and its sentence, in groups."""
+    lines = []
+    for group, names in groupby(constants, lambda name: FLAGS[name].group):
+        lines += ["", group]
+        for name in names:
+            lines.append(f"  --{name} (default: {constants[name]!r})")
+            lines += [f"      {line}" for line in textwrap.wrap(FLAGS[name].help, 72)]
+    return "\n".join(lines)
+
+
+def parse(argv: list[str], constants: dict[str, Any]) -> Settings:
+    """The settings that a command line asks for.
+
+    Args:
+      argv: the program and its arguments.
+      constants: the program's flags with their defaults.
+
+    Raises:
+      UsageError: a flag is unknown, refused, or of the wrong type; or flags do not fit
+        together.
+    """
+    settings, words = read(argv, constants)
+    if words:
+        raise UsageError(
+            f"{words[0]!r} is no flag; put strings of several words in quotes"
+        )
+    return checked(settings)
+
+
+def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """The settings that a command line asks for, unchecked, and its words that belong
+    to no flag. What is not given is as the recipe or the constants have it.
+
+    Raises:
+      UsageError: a flag is unknown, refused, or of the wrong type.
+    """
+    defined = define(constants)
+    defined.set_gnu_getopt()  # flags may follow words
+    try:
+        words = defined(_without_refused(argv))[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        if error.flagname in FLAGS:
+            reason = f"flag --{error.flagname} is of another script; see --help"
+            raise UsageError(reason) from None
+        raise UsageError(str(error)) from None
+    except absl_flags.Error as error:
+        raise UsageError(str(error)) from None
+    values: dict[str, Any] = {name: defined[name].value for name in constants}
+    recipe = values.get("recipe")
+    if recipe in RECIPES:
+        defaults = {name: defined[name].default for name in constants}
+        given = {name: values[name] for name in values if defined[name].present}
+        values = with_recipe(defaults, str(recipe)) | given
+    for name, value in values.items():
+        if isinstance(value, str) and not _is_text(value):
+            raise UsageError(f"{name} is {value!r}; it holds bytes that are no text")
+    script = os.path.basename(argv[0]).removesuffix(".py")
+    return Settings(script=script, names=tuple(constants), **values), words
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be printed; a command line's stray bytes cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _without_refused(argv: list[str]) -> list[str]:
+    """argv without the older codes' flags whose value means what is done anyway."""
+    kept, words = [argv[0]], iter(argv[1:])
+    for word in words:
+        name, equals, value = word.lstrip("-").partition("=")
+        name = name if name in REFUSED else name.removeprefix("no")
+        if not word.startswith("-") or name not in REFUSED:
+            kept.append(word)
+            continue
+        allowed, reason = REFUSED[name]
+        if allowed and not equals:
+            value = next(words, "")
+        if value != allowed or allowed is None:
+            only = f" other than {allowed}" if allowed else ""
+            raise UsageError(f"flag --{name}{only} has no meaning here: {reason}")
+    return kept
+
+
+def checked(settings: Settings) -> Settings:
+    """Settings whose flags were checked, each by itself and against the others; their
+    arc string is put on one line, as the log shows it.
+
+    Raises:
+      UsageError: naming the flag, its value and what is allowed.
+    """
+    for name in settings.names:
+        _check_value(name, getattr(settings, name))
+    if settings.child_lr_cosine and settings.child_lr_min > settings.child_lr_max:
+        raise UsageError(
+            f"child_lr_min {settings.child_lr_min} is above child_lr_max "
+            f"{settings.child_lr_max}"
+        )
+    is_search = "fixed_arc" not in settings.names
+    if is_search and "num_valids" in settings.names and not settings.num_valids:
+        raise UsageError("num_valids is 0; a search needs validation images")
+    if (
+        settings.controller_training
+        and settings.controller_bl_of_update
+        and settings.controller_num_aggregate < 2
+    ):
+        raise UsageError(
+            "controller_bl_of_update compares an update's strings with each other, and "
+            "controller_num_aggregate is 1; pass --controller_bl_of_update=False, too"
+        )
+    _check_layers(settings)
+    return settings if is_search else _with_checked_arc(settings)
+
+
+def _check_value(name: str, value: Any) -> None:
+    allowed = FLAGS[name].allowed
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name} is {value}; it is a finite number")
+    if isinstance(value, int) and value > LARGEST:
+        raise UsageError(f"{name} is {value}; it is at most {LARGEST}")
+    if not allowed.holds(value):
+        raise UsageError(f"{name} is {value!r}; it is {allowed.words}")
+
+
+def _check_layers(settings: Settings) -> None:
+    """Reductions and aux head against the number of layers and the images' size."""
+    num_layers, size = settings.child_num_layers, settings.img_size
+    try:
+        pools = parse_pool_layers(settings.child_pool_layers, num_layers)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    factor = 2 ** len(pools)
+    if size % factor:
+        raise UsageError(
+            f"images have {size} pixels a side; {len(pools)} reductions (layers "
+            f"{', '.join(map(str, pools))}) need a multiple of {factor}"
+        )
+    if settings.child_use_aux_heads and aux_layer(pools, num_layers) is None:
+        raise UsageError(
+            f"child_use_aux_heads needs a layer after reduction layer {pools[-1]}; "
+            f"move it (child_pool_layers) or pass --child_use_aux_heads=False"
+        )
+    for name in ("child_cutout_size", "crop_padding", "random_shift"):
+        if getattr(settings, name) > size:
+            raise UsageError(
+                f"{name} is {getattr(settings, name)}; images have {size} pixels a side"
+            )
+
+
+def _with_checked_arc(settings: Settings) -> Settings:
+    if not settings.fixed_arc.strip():
+        raise UsageError('fixed_arc is missing; pass one: -fixed_arc "0 2 1 4 …"')
+    try:
+        arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
+    except ValueError as error:
+        raise UsageError(f"fixed_arc: {error}") from None
+    return dataclasses.replace(settings, fixed_arc=str(arc))

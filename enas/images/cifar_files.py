@@ -1,0 +1,25 @@
+"""CIFAR-10 as its authors ship it: which files it has, and where they lie."""
+
+import os
+
+SIZE = 32
+CLASSES = 10
+TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST_FILE = "test_batch"
+META_FILE = "batches.meta"
+FILES = (*TRAIN_FILES, TEST_FILE, META_FILE)
+ARCHIVE_FOLDER = "cifar-10-batches-py"  # what the official archive unpacks to
+
+
+def missing_file(folder: str) -> str | None:
+    """The first of the seven files that a folder lacks; None where all are there."""
+    paths = (os.path.join(folder, name) for name in FILES)
+    return next((path for path in paths if not os.path.isfile(path)), None)
+
+
+def find_folder(path: str) -> str | None:
+    """Where all seven files are: `path` or ARCHIVE_FOLDER in it; None if in neither."""
+    for folder in (path, os.path.join(path, ARCHIVE_FOLDER)):
+        if missing_file(folder) is None:
+            return folder
+    return None

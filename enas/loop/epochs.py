@@ -1,0 +1,288 @@
+"""What a search and a training share: the loop over epochs, and an evaluation."""
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from enas.base import draws, memory
+from enas.base.files import write_text
+from enas.base.garbage import no_garbage_collection
+from enas.data_utils import Data
+from enas.flags.table import Settings
+from enas.loop import configs
+from enas.models import Model, Outputs
+from enas.report.events import Events
+from enas.report.log import Log, child_line, eval_lines, layer_line
+from enas.report.summary import parts_of, table
+from enas.session.input_pipeline import InputPipeline, stream_number
+from enas.session.output_dir import LOG_FILE, OutputDir
+from enas.session.progress import Progress
+from enas.session.session import Session
+from enas.utils import TrainOps, get_train_ops
+
+SUMMARY_FILE = "summary.txt"
+EVENTS_FOLDER = "events"
+POINTS = 100  # of a curve in the events, for each epoch and each round
+
+
+class Reader(NamedTuple):
+    """A session and the batches that it reads. seed: of all that is drawn."""
+
+    session: Session
+    pipeline: InputPipeline
+    seed: int
+
+    def feed(self, stream: str, number: int) -> dict:
+        """The feed_dict of a session run.
+
+        Args:
+          stream: which of the pipeline's it reads.
+          number: of the session run, and of its batch, among all of this stream.
+        """
+        self.pipeline.seek(self.session, stream, number)
+        place = draws.feed(self.seed, stream_number(stream), number)
+        return self.pipeline.feed(stream) | place
+
+
+class Run(NamedTuple):
+    """A run at work. folder: the output folder."""
+
+    folder: str
+    reader: Reader
+    log: Log
+    events: Events
+    progress: Progress
+    settings: Settings
+    steps_per_epoch: int
+
+
+class ChildStep(NamedTuple):
+    """What a step of child training fetches: the update, then what the log shows of it.
+
+    lr: learning rate. grad_norm: before clipping. correct: images classified right.
+    """
+
+    train: Any
+    loss: Any
+    lr: Any
+    grad_norm: Any
+    correct: Any
+
+
+class ChildOps(NamedTuple):
+    """What an epoch of child training runs.
+
+    outputs: of the child in training. train: one step and all that belongs to it.
+    """
+
+    outputs: Outputs
+    train: TrainOps
+    global_step: tf.Variable
+
+    def fetches(self) -> ChildStep:
+        train, outputs = self.train, self.outputs
+        return ChildStep(
+            train.train, outputs.loss, train.lr, train.grad_norm, outputs.correct
+        )
+
+
+def make_child_ops(
+    settings: Settings,
+    model: Model,
+    outputs: Outputs,
+    global_step: tf.Variable,
+    steps_per_epoch: int,
+) -> ChildOps:
+    """The ops that train a model, from its outputs in training."""
+    train = get_train_ops(
+        outputs.total_loss,
+        model.variables(),
+        configs.train_config(settings),
+        global_step,
+        steps_per_epoch,
+        settings.num_epochs,
+    )
+    step = tf.group(train.train, *outputs.updates)
+    return ChildOps(outputs, train._replace(train=step), global_step)
+
+
+def is_due(settings: Settings, epoch: int, every: int) -> bool:
+    """Whether what happens every so many epochs happens now; the last epoch counts."""
+    return epoch % every == 0 or epoch == settings.num_epochs
+
+
+def run_epochs(
+    settings: Settings,
+    data: Data,
+    log: Log,
+    folder: OutputDir | None,
+    build: Callable,
+    after_epoch: Callable,
+    at_end: Callable | None = None,
+) -> None:
+    """Trains a child for num_epochs, from the output folder's checkpoint if any.
+
+    All that is drawn at random is a function of the seed and of where the run is.
+
+    Args:
+      folder: what the run has claimed; None to build the network and stop.
+      build: (settings, pipeline, number of classes, steps an epoch) to the model and
+        its ops, which have a ChildOps as `child`; builds in the default graph.
+      after_epoch: is called with the Run, the ops, the number of whole epochs and the
+        global step after each epoch; a checkpoint follows.
+      at_end: is called with the Run and the ops after the last epoch.
+    """
+    with tf.Graph().as_default(), ExitStack() as stack:
+        with no_garbage_collection():
+            tf.compat.v1.set_random_seed(settings.seed)
+            pipeline = InputPipeline(
+                data,
+                settings.batch_size,
+                settings.seed,
+                configs.batch_augmentation(settings),
+                configs.reward_repeats(settings),
+            )
+            steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
+            model, ops = build(settings, pipeline, len(data.classes), steps)
+            summary = _describe(model, ops.child.outputs, log)
+            if folder is None:
+                return
+            _check_memory(settings, model, ops.child.outputs)
+            folder.begin()
+            log.keep_in(os.path.join(folder.path, LOG_FILE))
+            progress, every = Progress(steps), settings.save_every_minutes
+            session = stack.enter_context(Session(folder.path, pipeline, every))
+            progress.check(session)
+            folder.keep_flags()
+            write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
+            step, epochs = session.run((ops.child.global_step, progress.epochs))
+            events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
+            stack.enter_context(closing(events))
+        reader = Reader(session, pipeline, settings.seed)
+        run = Run(folder.path, reader, log, events, progress, settings, steps)
+        for epoch in range(epochs, settings.num_epochs):
+            step = _train_epoch(run, ops.child, epoch)
+            after_epoch(run, ops, epoch + 1, step)
+            session.run(progress.finish_epoch)
+            session.save()
+        if at_end is not None:
+            at_end(run, ops)
+
+
+def _describe(model: Model, outputs: Outputs, log: Log) -> str:
+    """Logs the layers and how many weights there are; returns the summary, which goes
+    to stderr."""
+    for shape in outputs.layers:
+        log.line(layer_line(*shape))
+    params, aux_params = model.count_params()
+    log.line(f"Model has {params} params")
+    if model.aux_layer is not None:
+        log.line(f"Aux head uses {aux_params} params")
+    summary = table(parts_of(model, outputs))
+    print(summary, file=sys.stderr)
+    return summary
+
+
+def _check_memory(settings: Settings, model: Model, outputs: Outputs) -> None:
+    memory.check(
+        model.least_memory(outputs.layers, settings.batch_size),
+        "training steps",
+        f"lower batch_size ({settings.batch_size}), child_out_filters "
+        f"({settings.child_out_filters}) or child_num_layers "
+        f"({settings.child_num_layers})",
+    )
+
+
+def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
+    """Trains the child up to the end of an epoch; returns the global step there.
+
+    Raises:
+      FloatingPointError: the loss or its gradient is not finite.
+    """
+    session, settings = run.reader.session, run.settings
+    fetches = child.fetches()
+    first = int(session.run(child.global_step))
+    last = (epoch + 1) * run.steps_per_epoch
+    events_every = max(1, run.steps_per_epoch // POINTS)
+    bar = tqdm(
+        range(first + 1, last + 1), f"epoch {epoch + 1}", disable=None, leave=False
+    )
+    for step in bar:
+        done = session.run(fetches, run.reader.feed("train", step - 1))
+        # The gradient, since it ruins the weights before any loss shows it.
+        for name, value in (("loss", done.loss), ("gradient's norm", done.grad_norm)):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the {name} is {value} at step {step}; {_remedy(step)}"
+                )
+        if step % settings.log_every == 0:
+            run.log.line(
+                child_line(
+                    epoch=step // run.steps_per_epoch,
+                    step=step,
+                    loss=done.loss,
+                    lr=done.lr,
+                    grad_norm=done.grad_norm,
+                    correct=done.correct,
+                    batch_size=settings.batch_size,
+                    minutes=run.log.minutes(),
+                )
+            )
+        if step % events_every == 0:
+            shown = {"loss": done.loss, "lr": done.lr, "grad_norm": done.grad_norm}
+            shown["tr_acc"] = done.correct / settings.batch_size
+            run.events.scalars("child", step, shown)
+        session.pause()
+    return last
+
+
+def _remedy(step: int) -> str:
+    """What helps against a loss or gradient that is not finite."""
+    if step == 1:  # no rate has moved a weight yet
+        return (
+            "no weight has moved yet, so this network overflows as it starts: try "
+            "another seed, another string, or child_op_shortcut=True"
+        )
+    return "lower the learning rate (child_lr_max or child_lr) or set child_clip_mode"
+
+
+def count_correct(
+    reader: Reader, outputs: Outputs, split: str, step: int, feed: dict
+) -> int:
+    """Goes once over a split: how many of its images are classified right.
+
+    Args:
+      step: the global step.
+      feed: what the child is fed beside its batches.
+    """
+    batches = range(reader.pipeline.eval_batches(split))
+    bar = tqdm(batches, f"{split} set", disable=None, leave=False)
+    correct = 0
+    for batch in bar:
+        fed = reader.feed(split, step * len(batches) + batch) | feed
+        correct += int(reader.session.run(outputs.correct, fed))
+        reader.session.pause()
+    return correct
+
+
+def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
+    """Goes once over a split, logs and returns the accuracy."""
+    count = run.reader.pipeline.num_examples[split]
+    accuracy = count_correct(run.reader, outputs, split, step, {}) / count
+    run.log.line(eval_lines(split, step, count, accuracy))
+    run.events.scalars("eval", step, {f"{split}_accuracy": accuracy})
+    return accuracy
+
+
+def evaluate_epoch(run: Run, outputs: Outputs, step: int) -> None:
+    """The evaluation after an epoch: valid, where there is one, and test."""
+    run.log.line(f"Epoch {step // run.steps_per_epoch}: Eval")
+    for split in ("valid", "test"):
+        if split in run.reader.pipeline.num_examples:
+            evaluate(run, outputs, split, step)

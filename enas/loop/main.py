@@ -1,0 +1,78 @@
+"""What every script does with its flags: check them, open the data, hand over to the
+run."""
+
+import dataclasses
+import logging
+import os
+import secrets
+import sys
+from typing import Any
+
+from enas.base.command import one_line_errors, show
+from enas.base.garbage import no_garbage_collection
+from enas.flags.datasets import open_data
+from enas.flags.parse import LARGEST, help_text, parse
+from enas.flags.table import Settings
+from enas.session import output_dir
+from enas.session.output_dir import SCRIPT, OutputDir
+
+
+def main(task: str, constants: dict[str, Any]) -> None:
+    """Runs a script.
+
+    Args:
+      task: 'search' or 'train'.
+      constants: the script's flags with their defaults.
+    """
+    script = os.path.basename(sys.argv[0])
+    if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
+        show(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
+        return
+    with one_line_errors(script):
+        _run(task, parse(sys.argv, constants))
+
+
+def _run(task: str, settings: Settings) -> None:
+    with no_garbage_collection():
+        from enas.report.log import Log, flag_line
+
+        settings = _with_seed(settings)
+        read_data = open_data(settings)
+        flags = settings.flags()
+        folder = None
+        if settings.num_epochs:
+            kept = {SCRIPT: settings.script} | flags
+            reset = settings.reset_output_dir
+            folder = OutputDir(settings.output_dir, reset, kept)
+    log = Log()
+    try:
+        for name, value in flags.items():
+            log.line(flag_line(name, value))
+        data = read_data()
+        # Only now, with flags and data found right, TensorFlow is loaded.
+        with no_garbage_collection():
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+            if task == "search":
+                from enas.loop.search import search as run
+            else:
+                from enas.loop.train import train as run
+            from enas.session.session import input_errors
+        with input_errors():
+            run(settings, data, log, folder)
+    finally:
+        log.close()
+        if folder is not None:
+            folder.release()
+
+
+def _with_seed(settings: Settings) -> Settings:
+    """With the seed of the run that is continued, or one that is drawn and which log
+    and folder will tell, so that any run can be repeated."""
+    if settings.seed:
+        return settings
+    earlier = None
+    if settings.num_epochs and not settings.reset_output_dir:
+        earlier = output_dir.earlier_seed(settings.output_dir)
+    seed = earlier or 1 + secrets.randbelow(LARGEST)
+    return dataclasses.replace(settings, seed=seed)

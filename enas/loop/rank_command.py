@@ -1,0 +1,92 @@
+"""Ranks strings on the whole validation set, from a search's checkpoint.
+
+    enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" … | --draw=N]
+
+Without strings: those of the search's last round, or N that the controller draws and N
+of an untrained one; the ranking is then kept in OUTPUT_DIR/ranking.json. As many
+strings drawn uniformly stand beside them.
+"""
+
+import logging
+import os
+
+from enas.base.command import Parser, one_line_errors, show, show_all_letters
+from enas.base.errors import InputError, UsageError
+from enas.flags.datasets import dataset_of, open_data
+from enas.flags.parse import parse
+from enas.flags.recipes import OLDER, RECIPES
+from enas.flags.table import FLAGS, Settings
+from enas.session import checkpoints
+from enas.session.output_dir import FLAGS_FILE, SCRIPT, read_flags
+from enas.space.arc import parse_arc
+
+GIVEN = "given"  # the source of strings on the command line
+
+
+def main() -> None:
+    show_all_letters()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with one_line_errors("rank_arcs"):
+        parser = Parser(
+            prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
+        )
+        parser.add_argument("output_dir", help="of a search that has a checkpoint")
+        parser.add_argument("arcs", nargs="*", metavar="ARC", help="in quotes")
+        parser.add_argument(
+            "--draw", type=int, default=0, metavar="N", help="strings to draw"
+        )
+        arguments = parser.parse_intermixed_args()
+        if arguments.draw < 0 or (arguments.draw and arguments.arcs):
+            raise UsageError("--draw takes a number above 0, and no strings beside it")
+        _rank(arguments.output_dir, arguments.arcs, arguments.draw)
+
+
+def read_settings(output_dir: str) -> Settings:
+    """The settings of the search in a folder, checked anew.
+
+    Raises:
+      InputError: there is none, or none with a checkpoint, or its flags are damaged or
+        of another version.
+    """
+    flags = read_flags(output_dir)
+    if "fixed_arc" in flags:
+        raise InputError(f"{output_dir} is of a training; name a search's")
+    script = flags.pop(SCRIPT, dataset_of(flags).search)
+    flags = RECIPES[OLDER] | flags
+    flags["output_dir"] = output_dir  # which may have been moved since
+    constants = {name: FLAGS[name].default for name in flags if name in FLAGS}
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    try:
+        settings = parse([str(script), *words], constants)
+    except UsageError as error:
+        raise InputError(f"{os.path.join(output_dir, FLAGS_FILE)}: {error}") from None
+    if not checkpoints.found_in(output_dir):
+        raise InputError(f"{output_dir} has no checkpoint yet")
+    return settings
+
+
+def _rank(output_dir: str, texts: list[str], draw: int) -> None:
+    settings = read_settings(output_dir)
+    try:
+        arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
+    except ValueError as error:
+        raise UsageError(error) from None
+    data = open_data(settings)()
+    from enas.loop import ranking, search
+
+    if not draw:
+        arcs = arcs or ranking.read_arcs(output_dir, settings.child_num_cells)
+    if not (arcs or draw):
+        raise InputError(f"{output_dir} has no strings of a round yet; name some")
+    with search.opened(settings, data) as (reader, sample, outputs):
+        arcs = arcs or search.draw_arcs(reader.session, sample, settings, draw)
+        source = GIVEN if texts else search.source_of(settings)
+        candidates = ranking.beside_uniform(arcs, source, settings)
+        if draw and source == search.CONTROLLER:
+            untrained = search.untrained_arcs(settings, draw)
+            candidates += [(arc, search.UNTRAINED) for arc in untrained]
+        ranked = ranking.rank(reader, sample, outputs, candidates)
+    show(ranking.table(ranked))
+    if not texts:
+        ranking.save(output_dir, ranked)

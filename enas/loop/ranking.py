@@ -1,0 +1,139 @@
+"""How good strings are, each judged on a whole set of images with a search's weights.
+
+One batch is a noisy judge: of 128 images, an accuracy of 0.97 has a standard error of
+0.015. On 5,000 it is 0.0024.
+"""
+
+import json
+import math
+import os
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from enas.base.errors import InputError
+from enas.base.files import write_json
+from enas.base.statistics import mean_and_error, standard_error
+from enas.base.text_table import text_table
+from enas.controller import Sample
+from enas.flags.table import Settings
+from enas.loop.epochs import Reader, count_correct
+from enas.models import Outputs
+from enas.space.arc import Arc, parse_arc, random_arc
+
+ARCS_FILE = "arcs.json"  # the strings of the last round
+RANKING_FILE = "ranking.json"
+SPLIT = "valid"
+UNIFORM = "uniform"  # the source of strings drawn uniformly
+Candidate = tuple[Arc, str]  # a string, and what drew it
+
+
+class Ranked(NamedTuple):
+    """A string and how good it is.
+
+    source: what drew it. accuracy: on all images. error: its standard error.
+    """
+
+    arc: str
+    source: str
+    accuracy: float
+    error: float
+
+
+def beside_uniform(
+    arcs: Sequence[Arc], source: str, settings: Settings
+) -> list[Candidate]:
+    """Strings, and as many uniform ones, unless they are such themselves."""
+    candidates = [(arc, source) for arc in arcs]
+    if source != UNIFORM:
+        candidates += [(arc, UNIFORM) for arc in uniform_arcs(settings, len(arcs))]
+    return candidates
+
+
+def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
+    """Strings drawn uniformly, the same ones each time where there is a seed."""
+    rng = random.Random(settings.seed or None)
+    return [random_arc(settings.child_num_cells, rng) for _ in range(count)]
+
+
+def rank(
+    reader: Reader, sample: Sample, outputs: Outputs, candidates: Sequence[Candidate]
+) -> list[Ranked]:
+    """Judges strings on the whole validation set.
+
+    Args:
+      sample: where the child takes its string from; is fed instead.
+
+    Returns:
+      All of them, the best first.
+    """
+    images, ranked = reader.pipeline.num_examples[SPLIT], []
+    for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
+        correct = count_correct(reader, outputs, SPLIT, 0, sample.feed(arc))
+        accuracy = correct / images
+        error = standard_error(accuracy, images)
+        ranked.append(Ranked(str(arc), drawn_by, accuracy, error))
+    return sorted(ranked, key=lambda one: -one.accuracy)
+
+
+def table(ranked: Sequence[Ranked]) -> str:
+    """A row a string, then the mean of each source and how others differ from the
+    uniform ones."""
+    rows = [("rank", "accuracy", "error", "drawn by", "string")]
+    rows += [
+        (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
+        for place, one in enumerate(ranked, start=1)
+    ]
+    return "\n".join([text_table(rows, left=[3, 4]), *_means(ranked)])
+
+
+def _means(ranked: Sequence[Ranked]) -> list[str]:
+    """The mean of each source of several strings, and the others less the uniform."""
+    means: dict[str, tuple[float, float]] = {}
+    lines = []
+    sources = {one.source for one in ranked}
+    for source in sorted(sources, key=lambda name: (name == UNIFORM, name)):
+        accuracies = [one.accuracy for one in ranked if one.source == source]
+        if len(accuracies) > 1:
+            mean, error = means[source] = mean_and_error(accuracies)
+            count = f"{len(accuracies)} {source}"
+            lines.append(f"mean of {count}: {mean:.4f} ± {error:.4f}")
+    if UNIFORM in means:
+        uniform, uniform_error = means.pop(UNIFORM)
+        for source, (mean, error) in means.items():
+            error = math.hypot(error, uniform_error)
+            lines.append(
+                f"{source} - uniform: {mean - uniform:+.4f} ± {error:.4f} "
+                f"(standard errors, by how strings of a kind differ)"
+            )
+    return lines
+
+
+def save_arcs(output_dir: str, epoch: int, arcs: Sequence[Arc]) -> None:
+    """Keeps a round's strings in the output folder."""
+    content = {"epoch": epoch, "arcs": [str(arc) for arc in arcs]}
+    write_json(os.path.join(output_dir, ARCS_FILE), content)
+
+
+def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
+    """The strings of a folder's last round; none where there was no round.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    path = os.path.join(output_dir, ARCS_FILE)
+    if not os.path.exists(path):
+        return []
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return [parse_arc(text, num_cells) for text in json.load(stream)["arcs"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise InputError(f"{path} is damaged: {e}") from None
+
+
+def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
+    """Keeps a ranking in the output folder."""
+    content = [one._asdict() for one in ranked]
+    write_json(os.path.join(output_dir, RANKING_FILE), content)

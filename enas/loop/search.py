@@ -1,0 +1,274 @@
+"""The search: epochs of the shared child alternate with rounds of the controller."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from enas.base import draws
+from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
+from enas.data_utils import Data
+from enas.flags.table import Settings
+from enas.loop import configs, epochs, ranking
+from enas.loop.epochs import ChildOps, Reader, Run
+from enas.loop.ranking import UNIFORM
+from enas.micro_child import MicroChild
+from enas.micro_controller import MicroController
+from enas.models import Outputs
+from enas.report.log import Log, architecture_lines, controller_line
+from enas.session.input_pipeline import STREAMS, InputPipeline
+from enas.session.output_dir import OutputDir
+from enas.session.session import Session, input_errors, leave_functions_alone
+from enas.space.arc import CHOICES, Arc, arc_from_numbers
+from enas.space.operations import OPERATIONS
+
+SHOWN_ARCHITECTURES = 10
+FEW_IMAGES = 20  # in a batch: its statistics are then too noisy for batch norm
+# Sources of strings: the controller, and one like it at its start.
+CONTROLLER = "controller"
+UNTRAINED = "untrained"
+
+
+class RoundSample(NamedTuple):
+    """What a sample of a controller's round fetches: the accumulation of its gradient,
+    what the log shows of it, and its two cells."""
+
+    accumulate: Any
+    loss: Any
+    entropy: Any
+    grad_norm: Any
+    accuracy: Any
+    baseline: Any
+    normal_arc: Any
+    reduce_arc: Any
+
+
+class SearchOps(NamedTuple):
+    """All that a search runs. evaluated: what the sampled child computes without
+    training, of which nothing is kept for a gradient; it serves reward and evaluation.
+    accuracy: scalar, of that on the batch."""
+
+    child: ChildOps
+    evaluated: Outputs
+    sample: Sample
+    accuracy: tf.Tensor
+    controller: ControllerTraining | None
+
+    def fetches(self, training: ControllerTraining) -> RoundSample:
+        return RoundSample(
+            training.accumulate,
+            training.loss,
+            self.sample.entropy,
+            training.grad_norm,
+            self.accuracy,
+            training.baseline,
+            self.sample.normal_arc,
+            self.sample.reduce_arc,
+        )
+
+
+def search(settings: Settings, data: Data, log: Log, folder: OutputDir | None) -> None:
+    """Searches for num_epochs, then ranks the strings of the last round."""
+    epochs.run_epochs(
+        settings, data, log, folder, build, _after_epoch, _rank_last_round
+    )
+
+
+def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
+    settings = run.settings
+    if epochs.is_due(settings, epoch, settings.controller_train_every):
+        if ops.controller is not None:
+            _controller_round(run, ops, ops.controller, epoch, step)
+        _show_architectures(run, ops, epoch, step)
+    if epochs.is_due(settings, epoch, settings.eval_every_epochs):
+        epochs.evaluate_epoch(run, ops.evaluated, step)
+
+
+def build(
+    settings: Settings,
+    pipeline: InputPipeline,
+    num_classes: int,
+    steps_per_epoch: int,
+    make_child: Callable = MicroChild,
+) -> tuple[MicroChild, SearchOps]:
+    """Controller and child in the default graph.
+
+    Args:
+      make_child: what makes the child of its configuration and the two sampled cells.
+    """
+    if pipeline.smallest_batch() < FEW_IMAGES:
+        print(
+            f"a batch has only {pipeline.smallest_batch()} images; a search normalizes "
+            f"by its batches, so accuracies are poor below {FEW_IMAGES}: raise "
+            f"batch_size or eval_limit, or give more images",
+            file=sys.stderr,
+        )
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    controller, sample, model, evaluated = build_sampled_child(
+        settings, pipeline, num_classes, make_child
+    )
+    batch = tf.shape(pipeline.labels)[0]
+    accuracy = tf.cast(evaluated.correct, tf.float32) / tf.cast(batch, tf.float32)
+    outputs = model.build(pipeline.images, pipeline.labels, training=True)
+    child = epochs.make_child_ops(
+        settings, model, outputs, global_step, steps_per_epoch
+    )
+    controller_training = None
+    if settings.controller_training:
+        controller_training = controller.train(sample, accuracy)
+    return model, SearchOps(child, evaluated, sample, accuracy, controller_training)
+
+
+def build_sampled_child(
+    settings: Settings,
+    pipeline: InputPipeline,
+    num_classes: int,
+    make_child: Callable = MicroChild,
+) -> tuple[Controller, Sample, MicroChild, Outputs]:
+    """Controller, what it samples, and the child that runs it, without what trains
+    either; in the default graph."""
+    leave_functions_alone()
+    controller = _make_controller(settings)
+    sample = controller.sample()
+    model = make_child(
+        configs.child_config(settings, pipeline.images, num_classes),
+        sample.normal_arc,
+        sample.reduce_arc,
+    )
+    evaluated = model.build(pipeline.images, pipeline.labels, training=False)
+    return controller, sample, model, evaluated
+
+
+@contextmanager
+def opened(settings: Settings, data: Data) -> Iterator[tuple[Reader, Sample, Outputs]]:
+    """The search in `settings.output_dir` as its last checkpoint has it, without what
+    trains it: (its session, what its controller samples, what its child tells).
+
+    Raises:
+      InputError: the checkpoint is damaged, or not of these settings.
+    """
+    with tf.Graph().as_default(), input_errors():
+        pipeline = InputPipeline(data, settings.batch_size)
+        _, sample, _, outputs = build_sampled_child(
+            settings, pipeline, len(data.classes)
+        )
+        with Session(settings.output_dir, pipeline) as session:
+            yield Reader(session, pipeline, settings.seed), sample, outputs
+
+
+def _make_controller(settings: Settings) -> Controller:
+    if settings.controller_training:
+        return MicroController(configs.controller_config(settings))
+    return UniformSampler(settings.child_num_cells)
+
+
+def _controller_round(
+    run: Run, ops: SearchOps, controller: ControllerTraining, epoch: int, step: int
+) -> None:
+    """controller_train_steps updates, each of controller_num_aggregate samples; of a
+    round that was interrupted, those that are left.
+
+    The child's step does not move meanwhile; the round's events stand one after another
+    at the steps before it."""
+    settings, session = run.settings, run.reader.session
+    done = int(session.run(run.progress.round_updates))
+    if done >= settings.controller_train_steps:
+        return
+    run.log.line(f"Epoch {epoch}: Training controller")
+    fetches = ops.fetches(controller)
+    before = int(session.run(controller.updates)) - done
+    aggregate = settings.controller_num_aggregate
+    samples = range(done * aggregate, settings.controller_train_steps * aggregate)
+    bar = tqdm(samples, f"controller {epoch}", disable=None, leave=False)
+    events_every = max(1, len(samples) // epochs.POINTS)
+    sampled = []
+    for number in bar:
+        feed = run.reader.feed("reward", before * aggregate + number)
+        drawn = session.run(fetches, feed)
+        if not math.isfinite(drawn.grad_norm):
+            raise FloatingPointError(
+                f"the controller's gradient has norm {drawn.grad_norm} in its round "
+                f"after step {step}; lower controller_lr"
+            )
+        sampled.append((drawn.normal_arc, drawn.reduce_arc))
+        if number % settings.log_every == 0:
+            run.log.line(
+                controller_line(
+                    step=before + number // aggregate,
+                    loss=drawn.loss,
+                    entropy=drawn.entropy,
+                    lr=settings.controller_lr,
+                    grad_norm=drawn.grad_norm,
+                    accuracy=drawn.accuracy,
+                    baseline=drawn.baseline,
+                    minutes=run.log.minutes(),
+                )
+            )
+        if number % events_every == 0:
+            shown = ("loss", "entropy", "grad_norm", "accuracy", "baseline")
+            values = {name: getattr(drawn, name) for name in shown}
+            run.events.scalars("controller", step - samples.stop + number + 1, values)
+        if (number + 1) % aggregate == 0:
+            session.run((controller.apply, run.progress.count_update))
+            session.pause()
+    op = list(CHOICES).index("op")
+    ops_sampled = np.array(sampled)[:, :, op :: len(CHOICES)]  # [samples, 2, 2·B]
+    for cell, name in enumerate(("normal", "reduction")):
+        run.events.histogram(
+            f"controller/{name}_ops", step, ops_sampled[:, cell], len(OPERATIONS)
+        )
+
+
+def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
+    """Ten strings, each with its accuracy on one validation batch."""
+    run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
+    fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
+    arcs, accuracies = [], []
+    for number in range(SHOWN_ARCHITECTURES):
+        feed = run.reader.feed("shown", (epoch - 1) * SHOWN_ARCHITECTURES + number)
+        normal, reduction, accuracy = run.reader.session.run(fetches, feed)
+        arcs.append(arc_from_numbers([*normal, *reduction]))
+        accuracies.append(accuracy)
+        run.log.line(architecture_lines(normal, reduction, accuracy))
+        run.reader.session.pause()
+    ranking.save_arcs(run.folder, epoch, arcs)
+    run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
+
+
+def source_of(settings: Settings) -> str:
+    """What draws the search's strings."""
+    return CONTROLLER if settings.controller_training else UNIFORM
+
+
+def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[Arc]:
+    """Strings that the controller samples, the same ones each time."""
+    activity, arcs = len(STREAMS), []
+    for number in range(count):
+        place = draws.feed(settings.seed, activity, number)
+        cells = session.run((sample.normal_arc, sample.reduce_arc), place)
+        arcs.append(arc_from_numbers(np.concatenate(cells)))
+    return arcs
+
+
+def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
+    """Strings that a controller like the search's samples before it is trained."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.set_random_seed(settings.seed)
+        sample = _make_controller(settings).sample()
+        session.run(tf.compat.v1.global_variables_initializer())
+        return draw_arcs(session, sample, settings, count)
+
+
+def _rank_last_round(run: Run, ops: SearchOps) -> None:
+    arcs = ranking.read_arcs(run.folder, run.settings.child_num_cells)
+    if not arcs:
+        return
+    candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
+    ranked = ranking.rank(run.reader, ops.sample, ops.evaluated, candidates)
+    print(ranking.table(ranked), file=sys.stderr)
+    ranking.save(run.folder, ranked)

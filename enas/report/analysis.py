@@ -1,0 +1,225 @@
+"""Shows the best strings of a search's log, how to train the first, and a picture.
+
+    python -m enas.analyze_log mnist_search.txt [--output=FILE] [--best=N] [--run=N]
+
+The strings and the command go to stdout; the picture goes to FILE, by default the log's
+name with .png. The search may still be running. TensorFlow is not imported here, and
+the log is only read.
+"""
+
+import argparse
+import io
+import logging
+import os
+import statistics
+import sys
+import warnings
+from typing import NamedTuple
+
+from enas.base.command import Parser, one_line_errors, show, show_all_letters
+from enas.base.errors import InputError, UsageError
+from enas.base.statistics import standard_error
+from enas.base.text_table import text_table
+from enas.report.log_reader import read_log
+from enas.report.log_records import Run
+from enas.report.train_command import train_command
+from enas.space.arc import Arc
+
+PROGRAM = "analyze_log"
+# How a file of each format starts.
+FORMATS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+class Candidate(NamedTuple):
+    """A string that was sampled, once or more often, in one run.
+
+    run: its number, from 1. accuracies: one for each time, on a validation batch of
+    batch_size images. epochs: when.
+    """
+
+    arc: Arc
+    run: int
+    batch_size: int
+    accuracies: list[float]
+    epochs: list[int]
+
+    def mean(self) -> float:
+        return statistics.fmean(self.accuracies)
+
+    def error(self) -> float:
+        """Standard error of the mean accuracy."""
+        return standard_error(self.mean(), self.batch_size * len(self.accuracies))
+
+
+def candidates(runs: dict[int, Run]) -> list[Candidate]:
+    """The sampled strings of runs, given by number; the best first, by mean accuracy
+    less its standard error, so that a single lucky batch does not beat a string that
+    was good again and again; of equals the later."""
+    found: dict[tuple[int, Arc], Candidate] = {}
+    for number, run in runs.items():
+        for architecture in run.architectures:
+            candidate = found.setdefault(
+                (number, architecture.arc),
+                Candidate(architecture.arc, number, run.batch_size(), [], []),
+            )
+            candidate.accuracies.append(architecture.accuracy)
+            candidate.epochs.append(architecture.epoch)
+    return sorted(
+        found.values(),
+        key=lambda c: (c.mean() - c.error(), c.run, c.epochs[-1]),
+        reverse=True,
+    )
+
+
+def table(shown: list[Candidate], several_runs: bool) -> str:
+    """A line for each string, below a headline."""
+    rows: list[tuple[str, ...]]
+    rows = [("accuracy", "error", "seen", "epoch", "run", "string")]
+    for candidate in shown:
+        first, last = min(candidate.epochs), max(candidate.epochs)
+        rows.append(
+            (
+                f"{candidate.mean():.4f}",
+                f"{candidate.error():.4f}",
+                str(len(candidate.accuracies)),
+                str(first) if first == last else f"{first}-{last}",
+                str(candidate.run),
+                str(candidate.arc),
+            )
+        )
+    if not several_runs:
+        rows = [row[:4] + row[5:] for row in rows]
+    return text_table(rows, left=[len(rows[0]) - 1])
+
+
+def report(runs: dict[int, Run], best: int, several_runs: bool) -> str:
+    """What is printed: the best strings, how sure that is, and the command."""
+    found = candidates(runs)
+    if not found:
+        return "no sampled strings in the log yet"
+    first = found[0]
+    flags = runs[first.run].flags
+    error = standard_error(first.mean(), first.batch_size)
+    text = f"""\
+The best {min(best, len(found))} of {len(found)} sampled strings:
+
+{table(found[:best], several_runs)}
+
+One accuracy is that of a single batch of {first.batch_size} validation images. At \
+{first.mean():.2f} its
+standard error is {error:.4f}, so neighbours in this list do not differ: take a string
+that recurs, or train a few. The first one is trained by
+
+{train_command(first.arc, flags)}"""
+    if "child_scheme" not in flags:
+        text += """
+
+The log does not say which number formats it searched: add --child_scheme if they were
+other than the train script's default."""
+    return text
+
+
+def save_figure(run: Run, title: str, path: str) -> None:
+    """Draws a run into a file whose ending says the format.
+
+    Raises:
+      InputError: it cannot be written, or would replace something else than a picture.
+    """
+    _check_target(path)
+    # Matplotlib's remarks, as on letters that a font lacks, help nobody here.
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    from enas.report.log_plot import draw
+
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        draw(run, title).savefig(content, format=_ending(path)[1:])
+    try:
+        with open(path, "wb") as stream:
+            stream.write(content.getvalue())
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; name another file with --output"
+        ) from None
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _check_target(path: str) -> None:
+    """An earlier picture may be replaced, nothing else."""
+    if not os.path.lexists(path):
+        return
+    expected, start = FORMATS[_ending(path)], b""
+    try:
+        if os.path.isfile(path):
+            with open(path, "rb") as stream:
+                start = stream.read(len(expected))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if start != expected:
+        raise InputError(
+            f"{path} exists and is no {_ending(path)[1:].upper()} file, so it is not "
+            f"written over; remove it, or name another with --output"
+        )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog=f"python -m enas.{PROGRAM}",
+        description=__doc__.partition("\n")[0],
+        allow_abbrev=False,
+    )
+    parser.add_argument("log", help="what search_arc_mnist.py >> log has written")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="the picture, .png, .svg or .pdf (default: the log's name with .png)",
+    )
+    parser.add_argument(
+        "--best", metavar="N", type=_number, default=10, help="strings (default: 10)"
+    )
+    parser.add_argument(
+        "--run",
+        metavar="N",
+        type=_number,
+        help="of several runs in the log show only this one (default: the strings of "
+        "all, the picture of the last)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.output is None:
+        arguments.output = os.path.splitext(arguments.log)[0] + ".png"
+    if _ending(arguments.output) not in FORMATS:
+        parser.error(f"--output is {arguments.output}; it ends in .png, .svg or .pdf")
+    return arguments
+
+
+def _analyze(argv: list[str]) -> None:
+    arguments = _arguments(argv)
+    runs = dict(enumerate(read_log(arguments.log), start=1))
+    number = arguments.run or len(runs)
+    if number not in runs:
+        raise UsageError(
+            f"--run is {number}; the last in {arguments.log} is {len(runs)}"
+        )
+    shown = {number: runs[number]} if arguments.run else runs
+    show(report(shown, arguments.best, len(runs) > 1))
+    title = os.path.basename(arguments.log)
+    if len(runs) > 1:
+        title += f", run {number} of {len(runs)}"
+    save_figure(runs[number], title, arguments.output)
+    print(f"{PROGRAM}: the picture is {arguments.output}", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command; one line on stderr and status 2 for usage, 1 for a file."""
+    show_all_letters()
+    with one_line_errors(PROGRAM):
+        _analyze(sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,150 @@
+"""The lines of a log. Their format is an interface: other programs read it.
+
+Numbers are left-aligned in fields wide enough that columns stay put in a long run.
+"""
+
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TextIO
+
+from tqdm import tqdm
+
+from enas.base.errors import InputError
+from enas.space.arc import format_cell
+
+RULE = "-" * 80
+FLAG_WIDTH = 80
+
+
+class Log:
+    """Writes lines to stdout, and from `keep_in` on to a file of the output folder."""
+
+    def __init__(self) -> None:
+        self._file: TextIO | None = None
+        self._waiting: list[str] = []  # for the file
+        self._start = time.monotonic()
+
+    def keep_in(self, path: str) -> None:
+        """Appends all lines to a file, too, those before this call included.
+
+        Raises:
+          InputError: it cannot be written.
+        """
+        try:
+            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        for line in self._waiting:
+            self._write(line)
+        self._waiting = []
+
+    def line(self, text: str) -> None:
+        """Raises:
+        InputError: there is no room for it, or nobody reads it any more.
+        """
+        try:
+            if sys.stdout is not None:  # as where it was closed
+                tqdm.write(text, file=sys.stdout)  # steps around a bar on the terminal
+                sys.stdout.flush()
+        except OSError as error:
+            _give_up_stdout()
+            raise _cannot_write("the log", error) from None
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            self._waiting.append(text)
+            return
+        try:
+            self._file.write(text + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise _cannot_write(self._file.name, error) from None
+
+    def minutes(self) -> float:
+        """Since the log was opened."""
+        return (time.monotonic() - self._start) / 60.0
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # said before, of the line that did not fit
+                self._file.close()
+
+
+def _give_up_stdout() -> None:
+    """What is in its buffer is lost; Python would try again, and fail, at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _cannot_write(place: str, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write {place}: {error.strerror}; --reset_output_dir=False goes on "
+        f"from the last checkpoint, if there is one"
+    )
+
+
+def flag_line(name: str, value) -> str:
+    """`batch_size.....................128`, 80 wide unless the value is long."""
+    return name + f"{value}".rjust(
+        max(FLAG_WIDTH - len(name), len(f"{value}") + 3), "."
+    )
+
+
+def layer_line(layer: int, size: int, channels: int) -> str:
+    return f"Layer {layer:>2d}: [N, {size}, {size}, {channels}]"
+
+
+def child_line(
+    *,
+    epoch: int,
+    step: int,
+    loss: float,
+    lr: float,
+    grad_norm: float,
+    correct: int,
+    batch_size: int,
+    minutes: float,
+) -> str:
+    """One step of child training."""
+    return (
+        f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {loss:<8.6f}   "
+        f"lr = {lr:<8.4f} |g| = {grad_norm:<8.4f} "
+        f"tr_acc = {correct:<3d}/{batch_size:>3d}   mins = {minutes:<10.2f}"
+    )
+
+
+def controller_line(
+    *,
+    step: int,
+    loss: float,
+    entropy: float,
+    lr: float,
+    grad_norm: float,
+    accuracy: float,
+    baseline: float,
+    minutes: float,
+) -> str:
+    """One sample of controller training; step counts the updates before it."""
+    return (
+        f"ctrl_step = {step:<6d} loss = {loss:<7.3f} ent = {entropy:<5.2f}   "
+        f"lr = {lr:<6.4f}   |g| = {grad_norm:<8.4f} acc = {accuracy:<6.4f}   "
+        f"bl = {baseline:<5.2f}  mins = {minutes:<.2f}"
+    )
+
+
+def architecture_lines(normal_arc, reduce_arc, accuracy: float) -> str:
+    """A sampled string and its accuracy on one validation batch."""
+    cells = f"{format_cell(normal_arc)}\n{format_cell(reduce_arc)}"
+    return f"{cells}\nval_acc = {accuracy:<6.4f}\n{RULE}"
+
+
+def eval_lines(split: str, step: int, num_examples: int, accuracy: float) -> str:
+    """Accuracy over a whole split, 'valid' or 'test'."""
+    return (
+        f"Eval at {step}\n"
+        f"{split.capitalize()} Num examples:  {num_examples}\n"
+        f"{split}_accuracy: {accuracy:<6.4f}"
+    )

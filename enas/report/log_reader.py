@@ -1,0 +1,259 @@
+"""Reads the log of a search, or of a training, back into numbers.
+
+Understands what `enas/report/log.py` writes and what older codes wrote. Other lines are
+passed over, so a log may still be growing, end in the middle of a line, be damaged, or
+have other output between its lines. A log is never written to, and TensorFlow is not
+imported here.
+"""
+
+import codecs
+import os
+import re
+from collections.abc import Iterable
+
+from enas.base.errors import InputError
+from enas.flags.table import FLAGS
+from enas.report.log import FLAG_WIDTH
+from enas.report.log_records import (
+    Architecture,
+    ChildStep,
+    ControllerSample,
+    Evaluation,
+    Run,
+    continues,
+    joined,
+    with_epochs,
+)
+from enas.space.arc import CELLS, NUMBERS, Arc, arc_from_numbers
+
+
+def read_log(path: str) -> list[Run]:
+    """The runs of a log that tell at least one number, in the order of the log.
+
+    A run that continues an earlier one of the log, from its output folder, is one run
+    with it.
+
+    Raises:
+      InputError: the file cannot be read, or nothing of a search's log is in it.
+    """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder; name the log in it")
+    if not os.path.exists(path):
+        raise InputError(f"there is no file {path}; name the log of a search")
+    if not os.path.isfile(path):
+        raise InputError(f"{path} is no ordinary file; name the log of a search")
+    try:
+        with open(path, encoding=_encoding(path), errors="replace") as stream:
+            runs = parse_log(stream)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if not runs:
+        kind = "has no line of a search's log" if os.path.getsize(path) else "is empty"
+        raise InputError(
+            f"{path} {kind}; name the file that the output of search_arc_mnist.py or "
+            f"search_arc_cifar.py goes to, once its first step is logged"
+        )
+    return runs
+
+
+def _encoding(path: str) -> str:
+    """UTF-16 is what `>>` writes in Windows PowerShell."""
+    with open(path, "rb") as stream:
+        start = stream.read(2)
+    utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "utf-16" if utf16 else "utf-8-sig"
+
+
+def parse_log(lines: Iterable[str]) -> list[Run]:
+    """The runs of a log's lines; none if nothing in them is understood."""
+    parser = _Parser()
+    for line in lines:
+        parser.read(line.rstrip("\r\n"))
+    runs: list[Run] = []
+    for run in parser.runs:
+        if run.is_empty():
+            continue
+        run = with_epochs(run)
+        for number in reversed(range(len(runs))):
+            if continues(run, runs[number]):
+                run = joined(runs.pop(number), run)
+                break
+        runs.append(run)
+    return runs
+
+
+_INT = r"([0-9]{1,9})"
+_FLOAT = r"(-?[0-9]{1,12}\.[0-9]{1,12})"
+_PART = r"([01]\.[0-9]{4})(?![0-9])"  # four places, so that a cut-off number is none
+_ANY = r"\S+"
+
+
+def _pattern(**fields: str) -> re.Pattern:
+    """`name = value   name = value …`; the field `g` is called |g| in a log."""
+    names = {"g": r"\|g\|"}
+    return re.compile(
+        r"\s+".join(rf"{names.get(name, name)}\s*=\s*{fields[name]}" for name in fields)
+    )
+
+
+_FLAG = re.compile(r"([A-Za-z_0-9]+)\.{3}(.*)")
+_NUMBERS = re.compile(r"\[?[0-9\s]*\]?", re.ASCII)
+
+
+class _Parser:
+    """Takes a log line by line.
+
+    runs: those so far; epochs that no line has told are 0.
+    """
+
+    def __init__(self):
+        self.runs = [Run({}, [], [], [], [])]
+        self._epoch = 0  # of the last headline, 0 once the child is trained again
+        self._evaluates = False  # whether that was of an evaluation
+        self._step = 0  # of the child
+        self._cells = []  # numbers, as text, of each cell since the last accuracy
+        self._open = None  # those of a cell whose closing bracket is yet to come
+
+    def read(self, line: str) -> None:
+        """Takes one line, without its end."""
+        if self._read_flag(line):
+            return
+        line = line.strip()
+        if self._read_cell(line):
+            return
+        for pattern, take in self._LINES:
+            if match := pattern.match(line):
+                take(self, *match.groups())
+                return
+
+    def _new_run(self, flags: dict[str, str]) -> None:
+        self.runs.append(Run(flags, [], [], [], []))
+        self._epoch = self._step = 0
+
+    def _read_cell(self, line: str) -> bool:
+        """A cell between brackets, which NumPy may have wrapped over several lines."""
+        if not line or not _NUMBERS.fullmatch(line):
+            return False
+        if line.startswith("["):
+            self._open = []
+        elif self._open is None:
+            return False
+        self._open += line.strip("[]").split()
+        if line.endswith("]"):
+            self._cells.append(self._open)
+            self._open = None
+        return True
+
+    def _read_flag(self, line: str) -> bool:
+        match = _FLAG.fullmatch(line)
+        if not match or match[1] not in FLAGS or len(line) < FLAG_WIDTH:
+            return False
+        name, value = match.groups()
+        if not self.runs[-1].is_empty() or name in self.runs[-1].flags:
+            self._new_run({})
+        if len(line) == FLAG_WIDTH:
+            value = value.lstrip(".")
+        self.runs[-1].flags[name] = value
+        return True
+
+    def _child_step(self, epoch, step, loss, correct, batch_size) -> None:
+        if int(batch_size) == 0:
+            return
+        run = self.runs[-1]
+        if run.child_steps and int(step) <= run.child_steps[-1].step:
+            self._new_run(run.flags)
+        self._epoch, self._step = 0, int(step)
+        self.runs[-1].child_steps.append(
+            ChildStep(
+                int(epoch), self._step, float(loss), int(correct), int(batch_size)
+            )
+        )
+
+    def _headline(self, epoch, what) -> None:
+        self._epoch = int(epoch)
+        if what == "Eval":  # the strings before it, if no round's headline told theirs
+            shown = self.runs[-1].architectures
+            for number in reversed(range(len(shown))):
+                if shown[number].epoch or shown[number].step != shown[-1].step:
+                    break
+                shown[number] = shown[number]._replace(epoch=self._epoch)
+        self._evaluates = what == "Eval"
+
+    def _shows_strings(self) -> None:
+        if self._evaluates:  # those of the next epoch, of which no step was logged
+            self._epoch = 0
+        self._no_cells()
+
+    def _controller_sample(self, updates, entropy, accuracy, baseline) -> None:
+        numbers = (float(entropy), float(accuracy), float(baseline), int(updates))
+        sample = ControllerSample(self._epoch, self._step, *numbers)
+        self.runs[-1].controller_samples.append(sample)
+
+    def _no_cells(self) -> None:
+        self._cells, self._open = [], None
+
+    def _architecture(self, accuracy) -> None:
+        arc = _arc(self._cells)
+        if arc is not None:
+            self.runs[-1].architectures.append(
+                Architecture(self._epoch, self._step, arc, float(accuracy))
+            )
+        self._no_cells()
+
+    def _evaluated_step(self, step) -> None:
+        self._step = int(step)
+
+    def _evaluation(self, split, accuracy) -> None:
+        self.runs[-1].evaluations.append(
+            Evaluation(self._epoch, self._step, split, float(accuracy))
+        )
+
+    _LINES = (
+        (
+            _pattern(
+                epoch=_INT,
+                ch_step=_INT,
+                loss=_FLOAT,
+                lr=_ANY,
+                g=_ANY,
+                tr_acc=rf"{_INT}\s*/\s*{_INT}",
+                mins=_ANY,
+            ),
+            _child_step,
+        ),
+        (
+            _pattern(
+                ctrl_step=_INT,
+                loss=_ANY,
+                ent=_FLOAT,
+                lr=_ANY,
+                g=_ANY,
+                acc=_PART,
+                bl=_FLOAT,
+                mins=_ANY,
+            ),
+            _controller_sample,
+        ),
+        (re.compile(rf"Epoch {_INT}: (Training controller|Eval)"), _headline),
+        (re.compile(r"Here are"), _shows_strings),
+        (re.compile(r"-{5}"), _no_cells),
+        (re.compile(rf"val_acc\s*=\s*{_PART}"), _architecture),
+        (re.compile(rf"Eval at {_INT}"), _evaluated_step),
+        (re.compile(rf"(valid|test)_accuracy\s*:\s*{_PART}"), _evaluation),
+    )
+
+
+def _arc(cells: list[list[str]]) -> Arc | None:
+    """The string of two cells; None if they are no string, as in a damaged log."""
+    sizes = [len(cell) for cell in cells]
+    if (
+        len(sizes) != CELLS
+        or sizes[0] != sizes[1]
+        or not sizes[0]
+        or sizes[0] % NUMBERS
+    ):
+        return None
+    try:
+        return arc_from_numbers(cells[0] + cells[1])
+    except ValueError:
+        return None

@@ -1,0 +1,180 @@
+"""What a child is made of, layer by layer: weights, bits, multiply-adds and storage.
+
+All of it is read from the graph that was built, so that it is exact. Nothing here adds
+an op.
+"""
+
+import math
+from collections import Counter
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from enas.base.text_table import text_table
+from enas.common_ops import is_within, pieces_of
+from enas.models import Model, Outputs
+from enas.report.multiply_adds import multiply_adds
+from enas.space.schemes import ACTIVATION
+
+FLOAT_BITS = 32
+AUX_HEAD = "aux head, in training"
+# Calls whose body depends on the sampled string.
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+# What a convolution reads.
+ACTIVATIONS, SUMS, REAL = "act", "sums", "real"
+NOTE = (
+    "act, sums, real: how many convolutions read activations (of a weight's bits), the "
+    "sums\nof a depthwise convolution, and other numbers: images, pools, batch norms"
+)
+
+
+class Part(NamedTuple):
+    """One layer, the stem or a head.
+
+    shape: of its output for one image. weights: trainable numbers. bits: of a weight in
+    its kernels, and of an activation. reads: how many convolutions read ACTIVATIONS,
+    SUMS or REAL numbers; of a search child's layer, those alone that every string has.
+    multiply_adds: of one image forward; None in a search child's layer, where they
+    depend on the sampled string. packed_bytes: what a stored network needs, kernels at
+    their bits; float_bytes: the same, everything as float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    weights: int
+    bits: int
+    reads: dict[str, int]
+    multiply_adds: int | None
+    packed_bytes: int
+    float_bytes: int
+
+
+def parts_of(model: Model, outputs: Outputs) -> list[Part]:
+    """Every part of a child that was built for training, from its stem to its
+    classifier; the aux head, which only training uses, is last."""
+    config, ops = model.config, _ops_by_scope(outputs)
+    classes: tuple[int, ...] = (config.num_classes,)
+    stem: tuple[int, ...] = (config.img_size, config.img_size, 3 * config.out_filters)
+    rows: list[tuple[str, str, tuple[int, ...], int | None]]
+    rows = [("stem_conv", "stem", stem, -1)]
+    for layer, size, channels in outputs.layers:
+        kind = "reduction" if layer in config.pool_layers else "normal"
+        name = f"layer {layer}, {kind}"
+        rows.append((f"layer_{layer}", name, (size, size, channels), layer))
+    rows.append(("head", "classifier", classes, None))
+    if model.aux_layer is not None:
+        rows.append(("aux_head", AUX_HEAD, classes, model.aux_layer))
+    return [_part(model, *row, ops.get(row[0], [])) for row in rows]
+
+
+def _ops_by_scope(outputs: Outputs) -> dict[str, list[tf.Operation]]:
+    """A child's ops, by the scope below the child's own."""
+    ops: dict[str, list[tf.Operation]] = {}
+    for op in tf.compat.v1.get_default_graph().get_operations():
+        outer, _, rest = op.name.partition("/")
+        if outer == outputs.scope:
+            ops.setdefault(rest.partition("/")[0], []).append(op)
+    return ops
+
+
+def _part(
+    model: Model,
+    scope: str,
+    name: str,
+    shape: tuple,
+    layer: int | None,
+    ops: list[tf.Operation],
+) -> Part:
+    """layer: whose scheme it is of; -1 for the stem, None for real numbers."""
+    prefix = f"{model.scope}/{scope}/"
+    bits = FLOAT_BITS if layer is None else model.scheme_of(layer).bits
+    weights, others, packed_bits = 0, 0, 0
+    for variable in model.variables():
+        if not variable.name.startswith(prefix):
+            continue
+        numbers = math.prod(variable.shape.as_list())
+        weights += numbers
+        pieces = pieces_of(variable)
+        rows = numbers // sum(piece.size for piece in pieces)
+        for piece in pieces:
+            latent = math.isfinite(piece.bound)
+            packed_bits += rows * piece.size * (bits if latent else FLOAT_BITS)
+            if piece.kind == "scale":  # beside it, a moving mean and variance
+                others += 2 * rows * piece.size
+    if layer == -1:  # mean and standard deviation of the images
+        others += 2 * model.config.channels
+    return Part(
+        name,
+        shape,
+        weights,
+        bits,
+        dict(Counter(_read_by(op) for op in ops if op.type in _CONVOLUTIONS)),
+        _multiply_adds(ops),
+        math.ceil((packed_bits + others * FLOAT_BITS) / 8),
+        (weights + others) * FLOAT_BITS // 8,
+    )
+
+
+def _read_by(convolution: tf.Operation) -> str:
+    """What the images are that a convolution slides over."""
+    source = convolution.inputs[0].op
+    # Custom gradients put an identity behind what they compute.
+    while source.type in ("Identity", "IdentityN") and not is_within(
+        source, ACTIVATION
+    ):
+        source = source.inputs[0].op
+    if is_within(source, ACTIVATION):
+        return ACTIVATIONS
+    return SUMS if source.type == "DepthwiseConv2dNative" else REAL
+
+
+def _multiply_adds(ops: list[tf.Operation]) -> int | None:
+    if any(op.type in _CALLS for op in ops):
+        return None
+    dense = sum(math.prod(op.inputs[1].shape) for op in ops if op.type == "MatMul")
+    return multiply_adds(ops) + dense
+
+
+def table(parts: list[Part]) -> str:
+    """A row a part, totals last; the aux head is not counted in them."""
+    reads = (ACTIVATIONS, SUMS, REAL)
+    rows: list[tuple[str, ...]]
+    rows = [("", "output", "weights", "bits", *reads, "mult-adds", "packed", "float32")]
+    rows += [_row(part) for part in parts]
+    counted = [part for part in parts if part.name != AUX_HEAD]
+    rows.append(
+        (
+            "total without aux head",
+            "",
+            f"{sum(part.weights for part in counted):,}",
+            "",
+            *(str(sum(part.reads.get(kind, 0) for part in counted)) for kind in reads),
+            _work([part.multiply_adds for part in counted]),
+            _size(sum(part.packed_bytes for part in counted)),
+            _size(sum(part.float_bytes for part in counted)),
+        )
+    )
+    return f"{text_table(rows, left=[0])}\n{NOTE}"
+
+
+def _row(part: Part) -> tuple[str, ...]:
+    return (
+        part.name,
+        "×".join(map(str, part.shape)),
+        f"{part.weights:,}",
+        str(part.bits),
+        *(str(part.reads.get(kind, "")) for kind in (ACTIVATIONS, SUMS, REAL)),
+        _work([part.multiply_adds]),
+        _size(part.packed_bytes),
+        _size(part.float_bytes),
+    )
+
+
+def _work(multiply_adds: list[int | None]) -> str:
+    known = [number for number in multiply_adds if number is not None]
+    return "per string" if len(known) < len(multiply_adds) else f"{sum(known):,}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:,.1f} kB"

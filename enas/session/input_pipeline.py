@@ -1,0 +1,220 @@
+"""Batches of normalized images, through `tf.data`.
+
+Images enter the graph by feeding an iterator's initializer once, never as constants,
+which would hit the 2 GB limit of a graph and land in every copy of it.
+
+Layout: N images of a split, n of a batch, H W height and width, C channels.
+"""
+
+import secrets
+
+import numpy as np
+import tensorflow as tf
+
+from enas.data_utils import Data, Split
+from enas.images.batch_augment import BatchAugmentation
+
+EVAL_BATCH = 100
+# Each stream by the split that it reads, and whether it is shuffled and goes on for
+# ever.
+STREAMS = {
+    "train": ("train", True),
+    "reward": ("valid", True),
+    "shown": ("valid", True),
+    "valid": ("valid", False),
+    "test": ("test", False),
+}
+
+
+class InputPipeline:
+    """Five streams of batches behind one pair of tensors.
+
+    'train', and 'reward' and 'shown' (both validation images), are shuffled anew for
+    each pass and go on for ever in full batches; 'valid' and 'test' go once over their
+    split in a fixed mixed order, in equal batches of at most EVAL_BATCH images, and
+    start again. A session run reads the stream whose `feed` it is given.
+
+    Each batch is a function of seed, stream and the batch's number, so that a run that
+    was interrupted can `seek` its place.
+
+    Args:
+      seed: at least 0 and below 2^32; None for another one each time.
+      augmentation: what happens to training images, and to no others.
+      reward_repeats: each batch of 'reward' comes so many times in a row.
+
+    Attributes:
+      images: float32 [n, H, W, C]. labels: int32 [n].
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        batch_size: int,
+        seed: int | None = None,
+        augmentation: BatchAugmentation | None = None,
+        reward_repeats: int = 1,
+    ):
+        self._data = data
+        self._batch_size = batch_size
+        self._seed = secrets.randbits(32) if seed is None else seed
+        self._augmentation = augmentation
+        self._reward_repeats = reward_repeats
+        self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # of each split
+        self._handles: dict[str, str] = {}
+        self._next: dict[str, int] = {}  # number of a stream's next batch
+        splits = {"train": data.train, "test": data.test}
+        if data.valid is not None:
+            splits["valid"] = data.valid
+        self.num_examples = {name: len(split.labels) for name, split in splits.items()}
+        arrays = {name: self._placeholders(name, splits[name]) for name in splits}
+        self._start = tf.compat.v1.placeholder_with_default(
+            tf.constant(0, tf.int64), [], "start"
+        )
+        self._iterators = {
+            stream: tf.compat.v1.data.make_initializable_iterator(
+                self._batches(stream, arrays[split], shuffled).prefetch(2)
+            )
+            for stream, (split, shuffled) in STREAMS.items()
+            if split in arrays
+        }
+        self._string_handles = {
+            name: iterator.string_handle() for name, iterator in self._iterators.items()
+        }
+        self._handle = tf.compat.v1.placeholder(tf.string, [], "stream")
+        shape = [None, *data.train.images.shape[1:]]
+        self.images, self.labels = tf.compat.v1.data.Iterator.from_string_handle(
+            self._handle,
+            (tf.float32, tf.int32),
+            (tf.TensorShape(shape), tf.TensorShape([None])),
+        ).get_next()
+
+    def initialize(self, session: tf.compat.v1.Session) -> None:
+        """Hands the images over to the session's iterators."""
+        for stream in self._iterators:
+            self._read_from(session, stream, 0)
+        self._handles = session.run(self._string_handles)
+
+    def seek(self, session: tf.compat.v1.Session, stream: str, number: int) -> None:
+        """Makes a stream's batch of this number the one that the next session run that
+        is fed the stream reads. The stream starts anew unless it stands there already,
+        as after the batch before it was sought and read."""
+        split, goes_on = STREAMS[stream]
+        following = number + 1
+        if not goes_on:
+            batches = self.eval_batches(split)
+            number, following = number % batches, following % batches
+        if self._next[stream] != number:
+            self._read_from(session, stream, number)
+        self._next[stream] = following
+
+    def _read_from(self, session: tf.compat.v1.Session, stream: str, number: int):
+        split, _ = STREAMS[stream]
+        feeds = self._feeds[split] | {self._start: number}
+        session.run(self._iterators[stream].initializer, feeds)
+        self._next[stream] = number
+
+    def feed(self, stream: str) -> dict:
+        """The feed_dict that makes a session run read this stream."""
+        return {self._handle: self._handles[stream]}
+
+    def eval_batches(self, split: str) -> int:
+        """Batches in one pass over 'valid' or 'test'."""
+        return num_eval_batches(self.num_examples[split])
+
+    def smallest_batch(self) -> int:
+        """Images in the smallest batch of any stream."""
+        evaluated = [
+            self.num_examples[split] // self.eval_batches(split)
+            for split in ("valid", "test")
+            if split in self.num_examples
+        ]
+        return min(self._batch_size, *evaluated)
+
+    def _placeholders(self, name: str, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+        placeholders = tuple(
+            tf.compat.v1.placeholder(array.dtype, array.shape) for array in split
+        )
+        self._feeds[name] = dict(zip(placeholders, split, strict=True))
+        return placeholders
+
+    def _batches(self, stream: str, arrays, shuffled: bool) -> tf.data.Dataset:
+        """A stream's batches, from the one numbered `_start` on."""
+        count = arrays[1].shape[0]
+        # Streams do not share their random numbers.
+        seed = self._seed * len(STREAMS) + stream_number(stream)
+        repeats = self._reward_repeats if stream == "reward" else 1
+        if shuffled:
+            positions = self._shuffled(count, seed, repeats)
+        else:
+            positions = self._once(count)
+        batches = positions.map(lambda numbers: self._images_of(numbers, arrays))
+        if stream == "train" and self._augmentation is not None:
+            numbered = tf.data.Dataset.zip(
+                tf.data.Dataset.counter(self._start), batches
+            )
+            batches = numbered.map(
+                lambda number, batch: (
+                    self._augmentation.apply(batch[0], _seed_pair(seed, number)),
+                    batch[1],
+                )
+            )
+        return batches
+
+    def _shuffled(self, count: int, seed: int, repeats: int) -> tf.data.Dataset:
+        """Positions of full batches' images, int64 [n]: pass after pass over all of
+        them, each in an order of its own; each batch so many times in a row."""
+        drawn = self._start // repeats * self._batch_size
+        passes = tf.data.Dataset.counter(drawn // count)
+        positions = passes.flat_map(
+            lambda number: tf.data.Dataset.from_tensor_slices(
+                _permutation(count, _seed_pair(seed, number))
+            )
+        )
+        rest = positions.skip(drawn % count)
+        batches = rest.batch(self._batch_size, drop_remainder=True)
+        in_a_row = batches.flat_map(
+            lambda batch: tf.data.Dataset.from_tensors(batch).repeat(repeats)
+        )
+        return in_a_row.skip(self._start % repeats)
+
+    def _once(self, count: int) -> tf.data.Dataset:
+        """Positions of the batches of one pass after another, int64 [n], mixed in the
+        same way each time.
+
+        The search's batch norm takes the statistics of the batch, so it needs batches
+        like those of training: mixed, where images come class by class from folders,
+        and none much smaller than the others, as the rest of a split would be."""
+        positions = _permutation(count, [0, 0])
+        batches = num_eval_batches(count)
+
+        def batch(number):
+            place = number % batches
+            start, end = place * count // batches, (place + 1) * count // batches
+            return positions[start:end]
+
+        return tf.data.Dataset.counter(self._start).map(batch)
+
+    def _images_of(self, positions: tf.Tensor, arrays) -> tuple:
+        """Normalized images and their labels."""
+        images, labels = (tf.gather(array, positions) for array in arrays)
+        images = tf.cast(images, tf.float32) / 255.0
+        return (images - self._data.mean) / self._data.std, labels
+
+
+def num_eval_batches(count: int) -> int:
+    """Batches that a split of so many images is evaluated in."""
+    return -(-count // EVAL_BATCH)
+
+
+def stream_number(stream: str) -> int:
+    """From 0 on."""
+    return list(STREAMS).index(stream)
+
+
+def _permutation(count: int, seed) -> tf.Tensor:
+    numbers = tf.range(count, dtype=tf.int64)
+    return tf.random.experimental.stateless_shuffle(numbers, seed)
+
+
+def _seed_pair(seed: int, number: tf.Tensor) -> tf.Tensor:
+    return tf.stack([tf.constant(seed, tf.int64), number])

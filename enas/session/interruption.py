@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM, as a wish to leave at the next point where a run can be saved."""
+
+import signal
+
+from enas.base.errors import Interrupted
+
+
+class Interruption:
+    """Catches both signals while it is entered as a context manager.
+
+    A second one has its usual effect, at once.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self._before: dict = {}
+
+    def __enter__(self) -> "Interruption":
+        for number in self._SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as below nohup or &
+                self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._restore()
+
+    def _remember(self, number: int, frame) -> None:
+        del frame
+        self._came = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def came(self) -> bool:
+        """Whether the run should be left."""
+        return self._came is not None
+
+    def leave(self) -> None:
+        """Leaves the run, once a signal came.
+
+        Raises:
+          Interrupted: always.
+        """
+        raise Interrupted(self._came)

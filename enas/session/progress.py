@@ -1,0 +1,50 @@
+"""Where a run is: counters that its checkpoints hold, so that it goes on from there."""
+
+import tensorflow as tf
+
+from enas.base.errors import InputError
+from enas.session.session import Session
+
+
+class Progress:
+    """Counters in the default graph, beside the global step and the controller's own.
+
+    Args:
+      steps_per_epoch: of the child.
+
+    Attributes:
+      epochs: how many are done, with their rounds and evaluations.
+      round_updates: the controller's, in the round under way.
+      count_update: adds one of them.
+      finish_epoch: adds an epoch, and ends its round.
+    """
+
+    def __init__(self, steps_per_epoch: int):
+        self._steps_now = steps_per_epoch
+        with tf.compat.v1.variable_scope("progress"):
+            self.epochs = _counter("epochs", 0)
+            self.round_updates = _counter("round_updates", 0)
+            self._steps_per_epoch = _counter("steps_per_epoch", steps_per_epoch)
+        self.count_update = self.round_updates.assign_add(1).op
+        self.finish_epoch = tf.group(
+            self.epochs.assign_add(1), self.round_updates.assign(0)
+        )
+
+    def check(self, session: Session) -> None:
+        """Whether the run that a session continues has epochs of the same length.
+
+        Raises:
+          InputError: it has not, so that its counters mean something else.
+        """
+        steps = int(session.run(self._steps_per_epoch))
+        if steps != self._steps_now:
+            raise InputError(
+                f"an epoch of the run to be continued has {steps} steps, now it would "
+                f"have {self._steps_now}; batch_size or the training images changed"
+            )
+
+
+def _counter(name: str, start: int) -> tf.Variable:
+    return tf.compat.v1.get_variable(
+        name, initializer=tf.constant(start, tf.int64), trainable=False
+    )

@@ -1,0 +1,151 @@
+"""The arc string: what an architecture is, read and written without TensorFlow.
+
+An architecture is 2·4·B integers, the normal cell and then the reduction cell, B blocks
+each. Block b (0 <= b < B) makes node b+2 and is `index_x op_x index_y op_y`: the sum of
+operation op_x on node index_x and operation op_y on node index_y. Nodes 0 and 1 are the
+outputs of the two previous layers, so an index of block b lies in [0, b+1]. The
+operations are numbered as in `enas/space/operations.py`.
+
+A block's numbers are the fields of `Block`: one for each kind of choice in CHOICES and
+each of the block's two SIDES. To let an edge choose something else, too, add its kind
+to CHOICES and its two fields to `Block`; the controller needs an embedding of it.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from enas.space.operations import OPERATIONS
+
+
+class Block(NamedTuple):
+    """Node = op_x(node index_x) + op_y(node index_y)."""
+
+    index_x: int
+    op_x: int
+    index_y: int
+    op_y: int
+
+    def edges(self) -> list[tuple[int, ...]]:
+        """The choices of each side, (index, op) for x and then for y."""
+        width = len(CHOICES)
+        return [self[start : start + width] for start in range(0, len(self), width)]
+
+
+SIDES = ("x", "y")
+# Each kind of choice, in a side's order, and how many options it has in block b.
+CHOICES: dict[str, Callable[[int], int]] = {
+    "index": lambda block: block + 2,
+    "op": lambda block: len(OPERATIONS),
+}
+Cell = tuple[Block, ...]
+
+
+class Arc(NamedTuple):
+    """A normal and a reduction cell of equally many blocks."""
+
+    normal: Cell
+    reduction: Cell
+
+    def __str__(self) -> str:
+        return " ".join(str(number) for number in numbers_of(self))
+
+
+NUMBERS = len(Block._fields)  # in a block
+CELLS = len(Arc._fields)
+
+
+def options_of(block: int) -> list[int]:
+    """How many options each number of a block has, in the string's order."""
+    return [count(block) for _ in SIDES for count in CHOICES.values()]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of an arc string, without the square brackets of a log's lines."""
+    return text.replace("[", " ").replace("]", " ").split()
+
+
+def parse_arc(text: str, num_cells: int) -> Arc:
+    """Reads an arc string.
+
+    Args:
+      text: 8·num_cells integers between white space; the square brackets of a log's
+        lines may stand among them.
+      num_cells: B, blocks a cell.
+
+    Raises:
+      ValueError: naming the first thing that is wrong and what was allowed.
+    """
+    words = words_of(text)
+    for position, word in enumerate(words, start=1):
+        if not (word.isascii() and word.isdigit() and len(word) < 10):
+            raise ValueError(
+                f"number {position} of the arc is {word!r}, no integer >= 0"
+            )
+    expected = CELLS * NUMBERS * num_cells
+    if len(words) != expected:
+        hint, blocks = "", len(words) / (CELLS * NUMBERS)
+        if words and blocks.is_integer():
+            hint = f"; so many are an arc of child_num_cells={int(blocks)}"
+        raise ValueError(
+            f"the arc has {len(words)} numbers; child_num_cells={num_cells} needs "
+            f"{expected} ({CELLS} cells of {num_cells} blocks of {NUMBERS}){hint}"
+        )
+    return arc_from_numbers(words)
+
+
+def arc_from_numbers(numbers: Iterable) -> Arc:
+    """The arc of 8·B integers, normal cell first.
+
+    Raises:
+      ValueError: an index or an operation is out of range.
+    """
+    whole = [int(number) for number in numbers]
+    half = len(whole) // CELLS
+    return Arc(
+        _cell("normal", whole[:half], 1), _cell("reduction", whole[half:], half + 1)
+    )
+
+
+def _cell(name: str, numbers: list[int], first_position: int) -> Cell:
+    blocks: list[Block] = []
+    for start in range(0, len(numbers), NUMBERS):
+        block = Block(*numbers[start : start + NUMBERS])
+        number = len(blocks)
+        for offset, (field, value, options) in enumerate(
+            zip(Block._fields, block, options_of(number), strict=True)
+        ):
+            if not 0 <= value < options:
+                raise ValueError(
+                    f"number {first_position + start + offset} of the arc, {field} of "
+                    f"block {number} of the {name} cell, is {value}; "
+                    f"allowed is 0 to {options - 1}"
+                )
+        blocks.append(block)
+    return tuple(blocks)
+
+
+def numbers_of(arc: Arc) -> list[int]:
+    """The 8·B integers of an arc, normal cell first."""
+    return [number for cell in arc for block in cell for number in block]
+
+
+def format_cell(numbers: Iterable) -> str:
+    """One cell's numbers as a line of the log shows them: `[0 2 1 4]`."""
+    return "[" + " ".join(str(int(number)) for number in numbers) + "]"
+
+
+def unread_nodes(cell: Cell) -> list[int]:
+    """The nodes, inputs 0 and 1 included, that no block reads, ascending."""
+    read = {index for block in cell for index, *_ in block.edges()}
+    return [node for node in range(len(cell) + 2) if node not in read]
+
+
+def random_arc(num_cells: int, rng: random.Random) -> Arc:
+    """An arc whose every number is drawn uniformly from its range."""
+    return arc_from_numbers(
+        rng.randrange(options)
+        for _ in range(CELLS)
+        for block in range(num_cells)
+        for options in options_of(block)
+    )

@@ -1,0 +1,111 @@
+"""The number formats a child can be built of.
+
+A scheme brings together an activation and the layers of one quantizer; a child is given
+one and never asks which. To add a scheme, write its entry in SCHEMES.
+
+TensorFlow is not imported here before a scheme is made, so that checking a flag costs
+milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from quantize.base_layers import Layers
+
+# The name scope of an activation, which tells what an op of the graph reads.
+ACTIVATION = "activation"
+
+
+class Scheme(NamedTuple):
+    """One number format.
+
+    activation: the function before a convolution.
+    layers: the Keras layer classes of its quantizer; `options` are their arguments.
+    bits: of a weight, and of an activation, as they are stored packed.
+    H: latent kernels start uniform in [-H, H], stay there, and are quantized to
+      multiples of H; None for real-valued kernels, which start as He.
+    """
+
+    name: str
+    activation: Callable
+    layers: Layers
+    bits: int
+    H: float | None = 1.0
+    options: Mapping[str, Any] = MappingProxyType({})
+
+    def layer(self, kind: str, *args, **kwargs):
+        """A layer of this format.
+
+        Args:
+          kind: a field of `quantize.base_layers.Layers`.
+        """
+        bound = {} if self.H is None else {"H": self.H}
+        return getattr(self.layers, kind)(*args, **bound, **self.options, **kwargs)
+
+    def quantize(self, w: tf.Tensor) -> tf.Tensor:
+        """The kernel that is used, from a latent one of any shape."""
+        return self.layer("dense", 1).quantize_kernel(w, self.H)
+
+
+def _binarize(n_bits: int) -> Scheme:
+    from binarize.binary_layers import LAYERS
+    from binarize.binary_ops import binary_tanh
+
+    return Scheme("binarize", binary_tanh, LAYERS, bits=1)
+
+
+def _ternarize(n_bits: int) -> Scheme:
+    from ternarize.ternary_layers import LAYERS
+    from ternarize.ternary_ops import ternary_tanh
+
+    return Scheme("ternarize", ternary_tanh, LAYERS, bits=2)
+
+
+def _quantize(n_bits: int) -> Scheme:
+    from quantize.quantized_layers import LAYERS
+    from quantize.quantized_ops import quantized_tanh
+
+    activation = partial(quantized_tanh, n_bits=n_bits)
+    options = {"n_bits": n_bits}
+    return Scheme("quantize", activation, LAYERS, bits=n_bits, options=options)
+
+
+def _float(n_bits: int) -> Scheme:
+    import tensorflow as tf
+
+    from quantize.base_layers import LAYERS
+
+    return Scheme("float", tf.nn.relu, LAYERS, bits=32, H=None)
+
+
+SCHEMES = {
+    "binarize": _binarize,
+    "ternarize": _ternarize,
+    "quantize": _quantize,
+    "float": _float,
+}
+
+
+def make_scheme(name: str, n_bits: int = 4) -> Scheme:
+    """The scheme of that name.
+
+    Args:
+      name: a key of SCHEMES.
+      n_bits: of `quantize`; the others have their own.
+    """
+    scheme = SCHEMES[name](n_bits)
+    return scheme._replace(activation=partial(_in_scope, scheme.activation))
+
+
+def _in_scope(activation: Callable, x: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    with tf.name_scope(ACTIVATION):
+        return activation(x)
