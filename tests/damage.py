@@ -191,7 +191,7 @@ def try_checkpoint(rng: RNG, folder: str) -> None:
         with (
             tf.Graph().as_default(),
             input_errors(),
-            Session(path, _tiny_graph(), 10.0) as session,
+            Session(path, tiny_graph(), 10.0) as session,
         ):
             session.save()
     finally:
@@ -200,7 +200,7 @@ def try_checkpoint(rng: RNG, folder: str) -> None:
             os.remove(os.path.join(path, other))
 
 
-def _tiny_graph() -> InputPipeline:
+def tiny_graph() -> InputPipeline:
     split = Split(np.zeros((2, 1, 1, 1), np.uint8), np.zeros(2, np.int32))
     half = np.full(1, 0.5, np.float32)
     tf.compat.v1.get_variable("w", [7, 5])
@@ -209,12 +209,12 @@ def _tiny_graph() -> InputPipeline:
 
 @cache
 def _run_folder() -> dict[str, bytes]:
-    """The files of a run of `_tiny_graph` that was saved twice, by name."""
+    """The files of a run of `tiny_graph` that was saved twice, by name."""
     files = {}
     with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default():
         path = os.path.join(folder, "out")
         OutputDir(path, True, CONSTANTS).begin().release()
-        with Session(path, _tiny_graph(), 10.0) as session:
+        with Session(path, tiny_graph(), 10.0) as session:
             session.save()
             session.save()
         ranking.save_arcs(path, 1, [parse_arc(ARC, 5)])

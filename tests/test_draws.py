@@ -33,3 +33,33 @@ def test_each_graph_has_its_own():
         with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as s:
             drawn = s.run(draws.uniform([3]), draws.feed(1, 0, 0))
             assert len(set(drawn)) == 3
+
+
+def test_where_a_variable_starts_depends_on_seed_and_name_alone():
+    def starts(seed, name, ops_before=0):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            tf.compat.v1.set_random_seed(seed)
+            for _ in range(ops_before):
+                tf.random.uniform([])
+            with tf.compat.v1.variable_scope("scope"):
+                uniform = draws.initial_uniform([1000], 0.5, name)
+                normal = draws.initial_normal([1000], 2.0, name)
+            return session.run((uniform, normal))
+
+    first = starts(1, "w")
+    for one, again in zip(first, starts(1, "w", ops_before=3), strict=True):
+        np.testing.assert_array_equal(one, again)
+    others = [*starts(1, "v"), *starts(2, "w"), *starts(2**31 - 1, "w")]
+    correlation = np.corrcoef([*first, *others])
+    of_kinds = correlation[0::2, 0::2], correlation[1::2, 1::2]
+    for one in of_kinds:
+        assert np.abs(one - np.eye(len(one))).max() < 0.2
+    assert np.abs(first[0]).max() <= 0.5 and first[0].std() > 0.25
+    assert abs(first[1].std() - 2.0) < 0.15
+
+
+def test_a_graph_without_a_seed_starts_anew_each_time():
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        numbers = [draws.initial_uniform([9], 1.0, "w") for _ in range(2)]
+        first, second = session.run(numbers)
+    assert not np.array_equal(first, second)

@@ -144,6 +144,31 @@ def test_heads_and_the_aux_head_s_share_in_the_loss(graph, session, initialize):
     assert actual[2] - actual[1] == pytest.approx(of_aux_head, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "size, pooled",
+    [
+        (4, 2),
+        (5, 1),
+        (6, 2),
+        (7, 3),
+        (8, 2),
+        (9, 3),
+        (11, 3),
+        (13, 5),
+        (14, 4),
+        (18, 6),
+    ],
+)
+def test_the_aux_head_s_pool_drops_no_pixel(size, pooled, graph):
+    """Windows of 5, 3 apart, within the image where that covers it; else SAME."""
+    config = tiny_config(use_aux_heads=True)
+    aux = tf.zeros([4, size, size, 5])
+    model = HeadsAlone(config, tf.zeros([4, 2, 2, 5]), aux)
+    model.build(*images_and_labels(config), True)
+    (kernel,) = (v for v in model.variables() if "avg_pool/kernel" in v.op.name)
+    assert kernel.shape[:2] == (pooled, pooled)
+
+
 def test_stem_and_layer_0_are_of_the_first_scheme_and_the_head_is_not(
     graph, session, initialize
 ):

@@ -5,58 +5,41 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from binarize.binary_layers import (
-    BinaryConv2D,
-    BinaryDense,
-    BinaryDepthwiseConv2D,
-    BinarySeparableConv2D,
-    XnorConv2D,
-    XnorDense,
-)
+from binarize import binary_layers
+from binarize.binary_layers import BinaryDense, XnorConv2D, XnorDense
 from binarize.binary_ops import binarize, binary_tanh, xnorize
+from enas.common_ops import create_weights, pieces_of
+from enas.space.operations import conv_norm_specs, reduction_specs
+from enas.space.schemes import make_scheme
+from quantize import base_layers, quantized_layers
 from quantize.base_layers import (
     BaseConv2D,
     BaseDense,
     BaseDepthwiseConv2D,
+    BaseFactorizedReduction,
     BaseSeparableConv2D,
     glorot_scale,
 )
-from quantize.quantized_layers import (
-    QuantizedConv2D,
-    QuantizedDense,
-    QuantizedDepthwiseConv2D,
-    QuantizedReLU,
-    QuantizedSeparableConv2D,
-    QuantizedTanh,
-)
+from quantize.quantized_layers import QuantizedReLU, QuantizedTanh
 from quantize.quantized_ops import quantize
-from ternarize.ternary_layers import (
-    TernaryConv2D,
-    TernaryDense,
-    TernaryDepthwiseConv2D,
-    TernarySeparableConv2D,
-)
+from ternarize import ternary_layers
+from ternarize.ternary_layers import TernaryDense
 from ternarize.ternary_ops import ternarize, ternary_tanh
 
-BASES = (BaseDense, BaseConv2D, BaseDepthwiseConv2D, BaseSeparableConv2D)
+BASES = base_layers.LAYERS
 SCHEMES = {
     "binary": (
-        (BinaryDense, BinaryConv2D, BinaryDepthwiseConv2D, BinarySeparableConv2D),
+        binary_layers.LAYERS,
         binarize,
         lambda: keras.layers.Activation(binary_tanh),
     ),
     "ternary": (
-        (TernaryDense, TernaryConv2D, TernaryDepthwiseConv2D, TernarySeparableConv2D),
+        ternary_layers.LAYERS,
         ternarize,
         lambda: keras.layers.Activation(ternary_tanh),
     ),
     "4-bit": (
-        (
-            QuantizedDense,
-            QuantizedConv2D,
-            QuantizedDepthwiseConv2D,
-            QuantizedSeparableConv2D,
-        ),
+        quantized_layers.LAYERS,
         lambda w, H: quantize(w, 4, H),
         lambda: QuantizedTanh(4),
     ),
@@ -66,6 +49,7 @@ ARGUMENTS = {
     BaseConv2D: (5, 3),
     BaseDepthwiseConv2D: (3,),
     BaseSeparableConv2D: (5, 3),
+    BaseFactorizedReduction: (4,),
 }
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 6, 6, 3)).astype(np.float32)
@@ -90,7 +74,7 @@ def test_equals_the_float_layer_on_quantized_kernels(base, name, H):
     np.testing.assert_allclose(actual, twin(IMAGES), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("base", BASES[1:])
+@pytest.mark.parametrize("base", [BaseConv2D, BaseDepthwiseConv2D, BaseSeparableConv2D])
 @pytest.mark.parametrize(
     ("strides", "padding"), [(1, "same"), (2, "same"), (2, "valid")]
 )
@@ -110,7 +94,7 @@ def test_float_layers_equal_those_of_keras(base, strides, padding):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_fit_save_and_load(name, tmp_path):
-    (dense, conv, depthwise, separable), _, activation = SCHEMES[name]
+    (dense, conv, depthwise, separable, reduction), _, activation = SCHEMES[name]
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -121,6 +105,9 @@ def test_fit_save_and_load(name, tmp_path):
             keras.layers.BatchNormalization(),
             activation(),
             separable(8, 3, strides=2, H="Glorot"),
+            keras.layers.BatchNormalization(),
+            activation(),
+            reduction(6),
             keras.layers.BatchNormalization(),
             QuantizedReLU(3),
             keras.layers.GlobalAveragePooling2D(),
@@ -193,3 +180,48 @@ def test_a_wrong_scale_is_refused(arguments):
         BinaryDense(3, **arguments)
     with pytest.raises(ValueError, match="positive or 'Glorot'"):
         BinaryDense(3, kernel_lr_multiplier=arguments["H"])
+
+
+def test_names_of_layers_say_format_and_kind():
+    names = [layer.__name__ for layer in ternary_layers.LAYERS]
+    assert names == [
+        "TernaryDense",
+        "TernaryConv2D",
+        "TernaryDepthwiseConv2D",
+        "TernarySeparableConv2D",
+        "TernaryFactorizedReduction",
+    ]
+    for layers in (ternary_layers, binary_layers, quantized_layers):
+        for layer in layers.LAYERS:
+            assert getattr(layers, layer.__name__) is layer
+            assert layer.__module__ == layers.__name__
+
+
+@pytest.mark.parametrize("name", ["binarize", "ternarize", "quantize"])
+def test_a_scheme_s_H_decides_range_and_quantizer(name, graph, session, initialize):
+    """Of every kernel, those of a factorized reduction included."""
+    scheme = make_scheme(name)._replace(H=0.5)
+    x = tf.constant(IMAGES)
+    with tf.compat.v1.variable_scope("a"):
+        kernel, *_ = create_weights(conv_norm_specs(3, 3, 8), scheme)
+    with tf.compat.v1.variable_scope("b"):
+        even, odd, *_ = create_weights(reduction_specs(3, 8), scheme)
+    outputs = [
+        scheme.layer("conv2d", 8, 3, w_getter=lambda: kernel)(x),
+        scheme.layer("factorized_reduction", 8, w_getter=lambda: (even, odd))(x),
+    ]
+    # The same layers of H = 1 on kernels of twice the size, halved.
+    whole = make_scheme(name)
+    twins = [
+        whole.layer("conv2d", 8, 3, w_getter=lambda: 2 * kernel)(x) / 2,
+        whole.layer("factorized_reduction", 8, w_getter=lambda: (2 * even, 2 * odd))(x)
+        / 2,
+    ]
+    initialize()
+    for actual, expected in zip(*session.run([outputs, twins]), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+        assert actual.std() > 0
+    for variable in (kernel, even, odd):
+        (piece,) = pieces_of(variable)
+        assert piece.bound == 0.5
+        assert 0.4 < np.abs(session.run(variable)).max() <= 0.5

@@ -348,6 +348,7 @@ def fail(status, message, script, *flags, reading=False):
         ("child_use_aux_heads needs a layer after .* 7", ("--child_pool_layers=7",)),
         ("batch_size.*'many'", ("--batch_size=many",)),
         ("Unknown command line flag 'no_such_flag'", ("--no_such_flag=1",)),
+        ("--controller_lr is of another script", ("--controller_lr=1",)),
         ("'5' is no flag", ("--batch_size=5", "5")),
         ("flag --search_for other than micro", ("--search_for=macro",)),
         ("flag --data_format other than NHWC", ("--data_format", "NCHW")),
@@ -396,6 +397,24 @@ def test_an_unreadable_image_ends_the_run_with_its_name(tmp_path):
     flags = (*flags, f"--output_dir={tmp_path / 'out'}")
     message = r"train_data_dir: cannot read image .*a.1\.png"
     fail(1, message, "search_arc_mnist.py", *flags, reading=True)
+    assert os.listdir(tmp_path) == ["images"]  # nothing that a next start would move
+
+
+def test_small_batches_of_a_search_are_warned_of():
+    for size, few in ((19, True), (20, False)):
+        process = run(
+            "search_arc_mnist.py", *SMALL, f"--batch_size={size}", "--num_epochs=0"
+        )
+        assert process.returncode == 0
+        assert ("a batch has only 19 images" in process.stderr) == few
+
+
+def test_an_overflow_at_the_first_step_is_not_the_rate_s_fault(tmp_path):
+    flags = (*SMALL, f"--output_dir={tmp_path / 'out'}", "--child_l2_reg=1e38")
+    process = run("train_arc_mnist.py", f"-fixed_arc={SMALL_ARC}", *flags)
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert re.search(r" is (inf|nan) at step 1; no weight has moved yet", last)
 
 
 @pytest.mark.parametrize("task", ["search", "train"])

@@ -251,6 +251,21 @@ def test_search_child_needs_no_dropout_or_moving_averages(graph):
     assert tf.compat.v1.global_variables() == child.variables()
 
 
+def test_only_training_builds_an_aux_head(graph):
+    """The copy that gives reward has none, which nothing would read."""
+    config = tiny_config(use_aux_heads=True)
+    model = MicroChild(config, *placeholders(config))
+    batch = images_and_labels(config)
+    evaluated, training = (model.build(*batch, flag) for flag in (False, True))
+    scopes = {
+        op.name.split("/aux_head/")[0]
+        for op in graph.get_operations()
+        if "/aux_head/" in op.name
+    }
+    assert training.scope in scopes and evaluated.scope not in scopes - {model.scope}
+    assert evaluated.total_loss is evaluated.loss
+
+
 def test_weights_counted_by_hand(graph):
     """One layer + 2, one block, F = 4, K = 3 classes; layer 1 reduces to 8 filters."""
     config = tiny_config(num_layers=1, num_cells=1, pool_layers=(1,))

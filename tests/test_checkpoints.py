@@ -1,0 +1,31 @@
+"""A checkpoint's files on the disk."""
+
+import os
+
+import tensorflow as tf
+
+from enas.session import checkpoints
+from enas.session.session import Session
+from tests.damage import tiny_graph
+
+
+def test_a_checkpoint_is_on_the_disk_before_older_ones_go(tmp_path, monkeypatch):
+    """Its files, and after them the folder, which holds their names."""
+    done, synced, deleted = [], os.fsync, checkpoints.delete_others
+
+    def fsync(descriptor):
+        done.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced(descriptor)
+
+    def delete(*arguments):
+        done.append("older ones go")
+        deleted(*arguments)
+
+    with tf.Graph().as_default(), Session(str(tmp_path), tiny_graph(), 10.0) as session:
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(checkpoints, "delete_others", delete)
+        session.save()
+    path = str(tmp_path / "model.ckpt-0-1")
+    *files, folder, end = done
+    assert set(files) == {path + ".data-00000-of-00001", path + ".index"}
+    assert (folder, end) == (str(tmp_path), "older ones go")
