@@ -22,6 +22,7 @@ from enas.utils import TrainConfig, get_train_ops
 from tests.children import (
     SCHEME_NAMES,
     convolved,
+    halved,
     images_and_labels,
     new_build,
     normalized,
@@ -256,9 +257,8 @@ def test_calibration(size, channels, graph, session, initialize):
     initialize()
     w, calibrated = values_of(child, session), session.run(calibrated)
     if size == 8:
-        even = relu(first)[:, ::2, ::2] @ w["calibrate_x/kernel_even"][0, 0]
-        odd = relu(first)[:, 1::2, 1::2] @ w["calibrate_x/kernel_odd"][0, 0]
-        first = normalized(np.concatenate([even, odd], axis=-1))
+        kernels = [w[f"calibrate_x/kernel_{name}"] for name in ("even", "odd")]
+        first = normalized(halved(relu(first), *kernels))
     elif channels == 3:
         first = normalized(convolved(relu(first), w["calibrate_x/kernel"]))
     second = normalized(convolved(relu(second), w["calibrate_y/kernel"]))

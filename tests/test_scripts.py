@@ -68,6 +68,9 @@ def test_a_search_and_its_continuation(tmp_path):
     with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
         assert json.load(stream)["child_num_cells"] == 2
     assert os.path.exists(os.path.join(out, "model.ckpt-20-2.index"))
+    # Each step is an event, though only each fifth is logged; so is each sample.
+    assert event_steps(out, "child/loss") == list(range(1, 21))
+    assert len(event_steps(out, "controller/accuracy")) == 12
 
     lines = succeed(
         "search_arc_mnist.py", *flags, "--num_epochs=3", "--reset_output_dir=False"
@@ -83,6 +86,18 @@ def test_a_search_and_its_continuation(tmp_path):
     changed = ("--reset_output_dir=False", "--child_out_filters=6")
     message = r"cannot be continued with another child_out_filters \(was 4\)"
     fail(2, message, "search_arc_mnist.py", *flags, *changed)
+
+
+def event_steps(out, tag):
+    """The steps at which the events of a run have a point of a curve."""
+    import tensorflow as tf
+
+    steps = []
+    for path in sorted(glob.glob(f"{out}/events/*")):
+        for record in tf.compat.v1.io.tf_record_iterator(path):
+            event = tf.compat.v1.Event.FromString(record)
+            steps += [event.step for value in event.summary.value if value.tag == tag]
+    return steps
 
 
 def check_ranking(out):

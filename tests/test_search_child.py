@@ -16,6 +16,7 @@ from tests.children import (
     convolved,
     edge_weights,
     feed_of,
+    halved,
     images_and_labels,
     new_build,
     normalized,
@@ -126,10 +127,12 @@ def test_output_is_the_convolution_of_the_unread_nodes(
         np.testing.assert_allclose(actual, normalized(expected), rtol=1e-3, atol=1e-4)
 
 
-def test_a_child_of_one_layer(graph, session, initialize):
+@pytest.mark.parametrize("pool_layers", [(), (0,)])
+def test_a_child_of_one_layer(pool_layers, graph, session, initialize):
     """Float, against NumPy: node 2, the sum of the two inputs, is alone in the output.
-    Its kernel stands in the third row."""
-    config = tiny_config("float", num_layers=-1, num_cells=1, pool_layers=())
+    Its kernel stands in the third row. Where the layer is a reduction, its newest input
+    is halved as it is, and the other one's calibration follows."""
+    config = tiny_config("float", num_layers=-1, num_cells=1, pool_layers=pool_layers)
     cells = placeholders(config)
     child = MicroChild(config, *cells)
     images, labels = images_and_labels(config)
@@ -143,12 +146,21 @@ def test_a_child_of_one_layer(graph, session, initialize):
     def conv_norm(x, scope):
         return normalized(convolved(x, w[f"{scope}/kernel"]))
 
+    def reduced(x, scope):
+        kernels = [w[f"{scope}/kernel_{name}"] for name in ("even", "odd")]
+        return normalized(halved(x, *kernels))
+
     feed = feed_of(cells, [0, 4, 1, 4] * 2)
     logits, images = session.run([outputs.logits, images], feed)
-    stem = relu(conv_norm(images, "stem_conv"))
-    first = conv_norm(stem, "layer_0/calibrate_x")
-    second = conv_norm(stem, "layer_0/calibrate_y")
-    kernel = w["layer_0/final_conv/kernel"][2].reshape(1, 1, 4, 4)
+    stem = conv_norm(images, "stem_conv")
+    if pool_layers:
+        first = reduced(relu(stem), "layer_0/calibrate_x")
+        second = reduced(stem, "layer_0/reduction")
+    else:
+        first = conv_norm(relu(stem), "layer_0/calibrate_x")
+        second = conv_norm(relu(stem), "layer_0/calibrate_y")
+    filters = first.shape[-1]
+    kernel = w["layer_0/final_conv/kernel"][2].reshape(1, 1, filters, filters)
     output = normalized(convolved(relu(first + second), kernel))
     expected = relu(output).mean((1, 2)) @ w["head/w"]
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
