@@ -2,16 +2,17 @@
 
     python search_arc_cifar.py >> cifar_search.txt
 
-data/cifar10_dataset.txt says how to get the images. Take the best string of the log to
-train_arc_cifar.py.
+data/cifar10_dataset.txt says how to get the images. Afterwards, train the best string
+of the log with train_arc_cifar.py.
+
 Edit the constants below, or pass them as flags; `--help` says what each one means.
 """
 
 from enas.loop.main import main
 
 CONSTANTS = {
-    # The constants below are the recommended recipe; --recipe=faithful trains as older
-    # codes did (enas/flags/table.py).
+    # The constants below are the recommended recipe. --recipe=faithful trains as the
+    # older codes did (enas/flags/table.py).
     "recipe": "recommended",
     # Files
     "output_dir": "./outputs_cifar",

@@ -10,8 +10,8 @@ from enas.loop.main import main
 CONSTANTS = {
     # The architecture
     "fixed_arc": "",
-    # The constants below are the recommended recipe; --recipe=faithful trains as older
-    # codes did (enas/flags/table.py).
+    # The constants below are the recommended recipe. --recipe=faithful trains as the
+    # older codes did (enas/flags/table.py).
     "recipe": "recommended",
     # Files
     "output_dir": "./outputs_arc",

@@ -1,1 +1,1 @@
-"""Measurements, run by hand; no part of the tests."""
+"""Measurements that are run by hand and are not part of the tests."""

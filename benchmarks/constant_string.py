@@ -1,10 +1,11 @@
-"""Trains a search child that is fed one constant string for an epoch of MNIST.
+"""Trains a search child for an epoch of MNIST, with one constant string.
 
     enas_env/bin/python -m benchmarks.constant_string
 
 The layers, the banks and the optimizer are those of a search; only the sampling is
-taken away. What it prints says how fast the arithmetic learns, as against the sharing.
-Takes the flags of search_arc_mnist.py."""
+taken away. The output shows how fast the arithmetic learns, apart from the sharing. It
+takes the flags of search_arc_mnist.py.
+"""
 
 import math
 import os

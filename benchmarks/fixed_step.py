@@ -1,8 +1,8 @@
-"""What a training step of a fixed child costs in each scheme, against float.
+"""Measures what a training step of a fixed child costs in each scheme, against float.
 
     enas_env/bin/python -m benchmarks.fixed_step [--profile] [train_arc_mnist flags]
 
-The schemes take turns in one process. Images are random.
+The schemes take turns in one process. The images are random.
 """
 
 import os

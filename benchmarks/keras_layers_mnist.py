@@ -2,8 +2,9 @@
 
     enas_env/bin/python -m benchmarks.keras_layers_mnist [NAME …] [--epochs=N]
 
-No search, no graph mode: a binary MLP, a ternary CNN and a 4-bit CNN, built of this
-project's layers as of any others. Prints the test error of each after its last epoch.
+There is no search and no graph mode. A binary MLP, a ternary CNN and a 4-bit CNN use
+this project's layers like any others. It prints the test error of each model after its
+last epoch.
 """
 
 import argparse
@@ -25,18 +26,20 @@ from ternarize.ternary_layers import TernaryConv2D, TernaryDense
 from ternarize.ternary_ops import ternary_tanh
 
 BATCH = 100
-LEARNING_RATE = 0.005  # at first; cosine decay to zero
+LEARNING_RATE = 0.005  # at the start; it decays to zero by a cosine
 
-# Of the CNNs' later convolutions: filters, and whether a max pool follows.
+# For each later convolution of the CNNs: its filters, and whether a max pool follows.
 BLOCKS = ((64, False), (64, True), (128, False))
 
 Layer = Callable[..., keras.layers.Layer]
 
 
 def binary_mlp() -> keras.Model:
-    """Three hidden layers of 1024: weights and activations are -1 or +1.
+    """Makes an MLP whose weights and activations are -1 or +1.
 
-    Dropout, on the pixels too, as in BinaryNet (1602.02830)."""
+    It has three hidden layers of 1024, and dropout, on the pixels too, as in BinaryNet
+    (1602.02830).
+    """
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
     for _ in range(3):
         model.add(keras.layers.Dropout(0.2))
@@ -49,12 +52,13 @@ def binary_mlp() -> keras.Model:
 
 
 def cnn(first: int, conv: Layer, dense: Layer, activation: Layer) -> keras.Model:
-    """3×3 convolutions and a classifier, all of them low-bit.
+    """Makes a CNN of 3×3 convolutions and a classifier, all of them low-bit.
 
     Args:
       first: filters of the first convolution.
-      conv, dense: of (filters, kernel size) and of (units), make a layer.
-      activation: of nothing, makes a layer.
+      conv: makes a layer from (filters, kernel size).
+      dense: makes a layer from the number of units.
+      activation: makes a layer without arguments.
     """
     model = keras.Sequential([keras.Input((28, 28, 1))])
     for filters, pooled in ((first, True), *BLOCKS):
@@ -71,20 +75,20 @@ def cnn(first: int, conv: Layer, dense: Layer, activation: Layer) -> keras.Model
 
 
 def ternary_cnn() -> keras.Model:
-    """Weights and activations are -1, 0 or +1."""
+    """Makes a CNN whose weights and activations are -1, 0 or +1."""
     activation = partial(keras.layers.Activation, ternary_tanh)
     return cnn(64, TernaryConv2D, TernaryDense, activation)
 
 
 def four_bit_cnn() -> keras.Model:
-    """Weights are of 4 bits, in [-1, 1); activations of 4 bits, in [0, 1)."""
+    """Makes a CNN with 4-bit weights in [-1, 1) and 4-bit activations in [0, 1)."""
     conv, dense = (
         partial(layer, n_bits=4) for layer in (QuantizedConv2D, QuantizedDense)
     )
     return cnn(32, conv, dense, partial(QuantizedReLU, n_bits=4))
 
 
-# Name to model and epochs.
+# The model and the number of epochs, by name.
 MODELS = {
     "binary_mlp": (binary_mlp, 25),
     "ternary_cnn": (ternary_cnn, 30),
@@ -101,7 +105,7 @@ def read_mnist() -> Data:
 
 
 def inputs_of(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """float32 [N, 28, 28, 1] in [-1, 1], and labels [N]."""
+    """Returns float32 images [N, 28, 28, 1] in [-1, 1], and labels int32 [N]."""
     return split.images.astype(np.float32) / 127.5 - 1.0, split.labels
 
 
@@ -113,7 +117,7 @@ def train(model: keras.Model, data: Data, epochs: int) -> float:
         keras.optimizers.Adam(rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,  # on a CPU, XLA's convolutions are the slower ones
+        jit_compile=False,  # on a CPU, XLA's convolutions are slower
     )
     model.fit(
         *inputs_of(data.train),

@@ -1,4 +1,4 @@
-"""How long steps take, and which ops take the time of a step."""
+"""Measures how long steps take, and which ops take the time of a step."""
 
 import time
 from collections import defaultdict
@@ -10,7 +10,7 @@ _CALLERS = ("Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall
 
 
 def timed(run, count: int) -> list[float]:
-    """Seconds of each of some runs."""
+    """Runs `run` `count` times, and returns the seconds of each."""
     seconds = []
     for _ in range(count):
         start = time.perf_counter()
@@ -23,11 +23,12 @@ def profile(run, steps: int = 3, rows: int = 20) -> str:
     """Traces some steps.
 
     Args:
-      run: of a RunOptions and a RunMetadata, runs one step.
+      run: runs one step, given a RunOptions and a RunMetadata.
+      rows: how many types of op to show at most.
 
     Returns:
-      A row for each type of op, the costliest first: milliseconds a step, their part
-      of the time that all ops took together, and ops a step. Ops run side by side, so
+      A row for each type of op, the costliest first: milliseconds per step, their part
+      of the time that all ops took together, and ops per step. Ops run in parallel, so
       the sum is larger than a step's time.
     """
     options = tf.compat.v1.RunOptions(
@@ -54,6 +55,6 @@ def profile(run, steps: int = 3, rows: int = 20) -> str:
 
 
 def _type_of(node) -> str:
-    """From 'name = Type(inputs)', TensorFlow's label of what ran."""
+    """Reads the type from 'name = Type(inputs)', TensorFlow's label of what ran."""
     _, equals, call = node.timeline_label.partition(" = ")
     return call.partition("(")[0] if equals else node.node_name

@@ -1,9 +1,9 @@
-"""Two search children to hold the project's own against.
+"""Builds two search children to compare the project's own with.
 
-Both have the same banks and the same layers as MicroChild, so that on one string and
-one set of weights all three compute the same logits and gradients.
+Both have the same banks and the same layers as MicroChild. With one string and one set
+of weights, all three must compute the same logits and gradients.
 
-Layout: as in enas/micro_child.py; n images of a batch are N here.
+Layout: as in enas/micro_child.py, with N = images in a batch.
 """
 
 import tensorflow as tf
@@ -18,21 +18,25 @@ COPIES = 4  # for training, validation, test and reward
 
 
 class ReferenceChild(MicroChild):
-    """What the two share: the output of a cell, from its merged unread nodes."""
+    """What the two share: they make a cell's output from its merged unread nodes."""
 
     def _convolve(self, context: Context, x, kernels, scale, offset, filters):
-        """Activated nodes, their sum [N, H, W, F] where they share a kernel, or side
-        by side [N, H, W, n·F], to [N, H, W, F]."""
+        """Convolves activated nodes to the output of a cell, [N, H, W, F].
+
+        Args:
+          x: the sum of the nodes, [N, H, W, F], if they share a kernel; otherwise the
+            nodes side by side, [N, H, W, n·F].
+        """
         kernel = tf.reshape(kernels, [1, 1, -1, filters])
         conv = context.scheme.layer("conv2d", filters, 1, w_getter=lambda: kernel)
         return context.norm(conv(x), scale, offset)
 
 
 class StraightChild(ReferenceChild):
-    """A child whose string is known as it is built: no branches, no picking.
+    """A child whose string is known when it is built: no branches, no picking.
 
     Args:
-      arc: the string. The sampled cells are not looked at.
+      arc: the string. The sampled cells are ignored.
     """
 
     def __init__(self, arc: Arc, config, normal_arc=None, reduce_arc=None):
@@ -43,7 +47,7 @@ class StraightChild(ReferenceChild):
         self._unread_banks: set = set()
 
     def variables(self):
-        """Those that the string reads."""
+        """Returns the variables that the string reads."""
         return [v for v in super().variables() if v.ref() not in self._unread_banks]
 
     def _route(self, cell):
@@ -74,7 +78,7 @@ class StraightChild(ReferenceChild):
         return nodes
 
     def _edge_weights(self, context: Context, routing, filters) -> list:
-        """The weights of each edge's operation, E lists."""
+        """Returns E lists: the weights of each edge's operation."""
         weights = [()] * len(routing.op)
         for number, bank in self._operation_banks(context, filters).items():
             specs = OPERATIONS[number].weights(filters, 1)
@@ -98,10 +102,12 @@ class StraightChild(ReferenceChild):
 
 
 class AllBranchesChild(ReferenceChild):
-    """A child as older codes build it: each edge computes every operation on a pick
-    from the stacked nodes, stacks the results and picks one; and there are four copies
-    of the child in the graph, one that trains and three that do not, of which a step
-    runs one."""
+    """A child as older codes build it, which computes every operation.
+
+    Each edge picks one of the stacked nodes, runs every operation on it, stacks the
+    results and picks one of them. The graph has four copies of the child: one trains
+    and three do not. A step runs one of them.
+    """
 
     def build(self, images, labels, training) -> Outputs:
         for _ in range(1 if training else COPIES - 1):

@@ -1,12 +1,12 @@
-"""What a search's rewards are made of: strings, batches, and chance.
+"""Measures how much a search's rewards owe to strings, to batches and to chance.
 
     python -m benchmarks.reward_noise OUTPUT_DIR [--strings=40]
 
-judges uniformly drawn strings on the batches of the validation set, 100 images each,
-with the weights of the search's last checkpoint. Prints the mean accuracy, and the
-standard deviations of a two-way analysis of variance: between strings, which is what
-the controller should hear; between batches, which all strings on one batch share; and
-of what is left.
+It judges uniformly drawn strings on the batches of the validation set, of 100 images
+each, with the weights of the search's last checkpoint. It prints the mean accuracy, and
+the standard deviations of a two-way analysis of variance. That between strings is the
+signal for the controller. That between batches is shared by all strings on a batch. The
+third is that of what is left.
 """
 
 import argparse
@@ -22,8 +22,13 @@ from enas.loop.search import opened
 
 
 def components(accuracies: np.ndarray) -> tuple[float, float, float]:
-    """Standard deviations between strings, between batches and of the rest, of
-    accuracies [strings, batches]; 0 where the rest explains all there is."""
+    """Returns the standard deviations between strings, between batches, of the rest.
+
+    One that the rest explains in full is 0.
+
+    Args:
+      accuracies: [strings, batches].
+    """
     strings, batches = accuracies.shape
     of_string = accuracies.mean(axis=1, keepdims=True)
     of_batch = accuracies.mean(axis=0, keepdims=True)

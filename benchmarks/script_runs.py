@@ -1,4 +1,4 @@
-"""Runs of the scripts that benchmarks start: each has a log, and none is done twice."""
+"""Runs scripts for benchmarks; each run has a log, and no run is done twice."""
 
 import argparse
 import importlib
@@ -16,14 +16,15 @@ from enas.session.output_dir import FLAGS_FILE, SCRIPT, read_flags
 
 
 def logged_runs(script: str, flags: dict[str, list[str]], jobs: int) -> dict[str, Run]:
-    """What the logs of a script's runs tell, by output folder, after all have ended.
+    """Makes the runs of a script, and returns what their logs tell, by output folder.
 
-    A run that ended before is not run again, and one that was interrupted goes on;
-    neither with other flags, which end the program.
+    A run that ended before is not run again, and one that was interrupted continues. If
+    the flags of such a run are not the same as before, the program ends.
 
     Args:
-      flags: of each run, by its output folder; its log is named so, too, and `.txt`.
-      jobs: so many run side by side.
+      flags: the flags of each run, by its output folder. Its log has the folder's name
+        and `.txt`.
+      jobs: how many runs go side by side.
     """
     for name, own in flags.items():
         _check_flags(script, name, own)
@@ -65,7 +66,7 @@ def _check_flags(script: str, name: str, flags: Sequence[str]) -> None:
 def parse_arguments(
     parser: argparse.ArgumentParser,
 ) -> tuple[argparse.Namespace, list[str]]:
-    """(the benchmark's own options, the script's flags: what follows `--`)."""
+    """Returns (the benchmark's own options, the script's flags, which follow `--`)."""
     arguments, flags = sys.argv[1:], []
     if "--" in arguments:
         cut = arguments.index("--")

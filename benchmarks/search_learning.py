@@ -1,13 +1,13 @@
-"""Learning curves of search recipes, side by side.
+"""Compares the learning curves of search recipes.
 
     python -m benchmarks.search_learning [--seeds=1,2] [--epochs=3] [--jobs=1]
         [--folder=FOLDER] [RECIPE …] [-- FLAG …]
 
-runs search_arc_mnist.py once for each recipe (see RECIPES; all of them by default) and
-seed, --jobs of them side by side, with the flags that follow `--` in each. Prints the
-mean `val_acc` of the ten strings after each epoch, and draws them into
-FOLDER/curves.png. Logs stay in FOLDER; a run whose log is whole is not run again, and
-one that was interrupted goes on.
+It runs search_arc_mnist.py once for each recipe (see RECIPES; all of them by default)
+and each seed, --jobs of them side by side. All runs get the flags that follow `--`. It
+prints the mean `val_acc` of the ten strings after each epoch, and draws the curves into
+FOLDER/curves.png. Logs stay in FOLDER. A run whose log is complete is not run again,
+and one that was interrupted continues.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def curve(run: Run) -> Curve:
 
 
 def table(curves: dict[str, list[Curve]], epochs: int) -> str:
-    """A row a recipe; the mean over seeds, and how far the seeds are apart."""
+    """Makes a row for each recipe: the mean over seeds, and the range of the seeds."""
     rows = [("recipe", *(f"epoch {epoch}" for epoch in range(1, epochs + 1)))]
     for recipe, of_seeds in curves.items():
         cells = []

@@ -1,13 +1,13 @@
-"""What a step of a search costs, against computing everything and against no branching.
+"""Compares a search step's cost with that of computing all ops and of not branching.
 
     enas_env/bin/python -m benchmarks.search_step [--json=FILE] [FLAG]
 
-Three children take turns, each in a process of its own: (a) this project's, (b) one
-that computes every operation and picks one, as older codes do, (c) one whose string is
-known as it is built, so without any branch. All run the same string; other strings on
-(a) stand beside it. Images are random: no step's cost depends on what they show.
-FLAG is --profile (the ops that take the time), --sweep (many sizes), --memory (over a
-thousand steps), or a flag of search_arc_mnist.py.
+Three children take turns, each in its own process: (a) this project's; (b) one that
+computes every operation and picks one, as older codes do; (c) one whose string is known
+when it is built, so that it has no branches. All run the same string, and (a) also runs
+others. The images are random, since no step's cost depends on what they show. FLAG is
+--profile (the ops that take the time), --sweep (many sizes), --memory (over a thousand
+steps), or a flag of search_arc_mnist.py.
 """
 
 import argparse
@@ -23,8 +23,8 @@ ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1
 KINDS = {"own": "(a) this child", "all": "(b) all ops", "straight": "(c) no branch"}
 STEP_KINDS = ("child", "controller")
 TURNS = 5
-STEPS = 4  # of each child in a turn
-FRESH = 20  # strings of a fresh controller
+STEPS = 4  # steps of each child in a turn
+FRESH = 20  # how many strings of a fresh controller are run
 LONG = 10  # hundreds of steps over which memory is watched
 
 
@@ -55,7 +55,7 @@ SWEEP = (
 
 
 def string_of(cells: int) -> str:
-    """ARC, cut to the first so many blocks of each cell, or lengthened by its last."""
+    """Brings each cell of ARC to `cells` blocks: cuts it, or repeats its last block."""
     numbers = ARC.split()
     normal, reduction = numbers[:20], numbers[20:]
     normal += normal[-4:] * (cells - 5)
@@ -64,7 +64,7 @@ def string_of(cells: int) -> str:
 
 
 def uniform_string(op: int, cells: int) -> str:
-    """Every operation is `op`, every block reads the two nodes before it."""
+    """Returns a string of `op` alone, whose blocks read the two nodes before them."""
     blocks = [f"{block} {op} {block + 1} {op}" for block in range(cells)]
     return " ".join(blocks * 2)
 
@@ -100,7 +100,7 @@ class Child:
 
 
 def in_turn(children: dict[str, Child], what: str, arc: str | None) -> dict[str, float]:
-    """Median seconds of a 'child' or 'controller' step of each child."""
+    """Returns each child's median seconds for a 'child' or 'controller' step."""
     seconds = {kind: [] for kind in children}
     for _ in range(TURNS):
         for kind, child in children.items():
@@ -109,7 +109,7 @@ def in_turn(children: dict[str, Child], what: str, arc: str | None) -> dict[str,
 
 
 def measure(shape: Shape, extra: list[str]) -> dict:
-    """All that is measured of one size of search."""
+    """Measures everything for one size of search."""
     arc = string_of(shape.cells)
     children = {kind: Child(kind, shape, extra) for kind in KINDS}
     own = children["own"]
@@ -178,7 +178,7 @@ def _row(name: str, values: dict, factor: float, style: str) -> str:
 
 
 def sweep(extra: list[str]) -> list[dict]:
-    """Nanoseconds of a child step for each of the string's own multiply-adds."""
+    """Measures a child step's nanoseconds for each multiply-add of the string."""
     results = []
     for shape in SWEEP:
         children = {kind: Child(kind, shape, extra) for kind in ("own", "straight")}
@@ -198,7 +198,7 @@ def sweep(extra: list[str]) -> list[dict]:
 
 
 def memory(extra: list[str]) -> list[dict]:
-    """Memory held over many child steps, each of another string, at the small size."""
+    """Measures memory at the small size over many child steps, each of a new string."""
     child, results = Child("own", SHAPES[-1], extra), []
     for hundred in range(1, LONG + 1):
         child.ask("steps", "child", None, 100)

@@ -1,7 +1,7 @@
-"""One search child in a process of its own, which runs steps when it is told to.
+"""Runs steps of one search child, in its own process, when it is told to.
 
-Started by benchmarks/search_step.py, with which it talks in lines of JSON: requests
-come on stdin, answers go to stdout. Not meant to be run by hand.
+benchmarks/search_step.py starts it and talks to it in lines of JSON: requests come on
+stdin, answers go to stdout. It is not meant to be run by hand.
 """
 
 import json
@@ -29,7 +29,7 @@ from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
 
 IMAGES = 2048
-CONV = (32, 64)  # size and channels of the plain convolution
+CONV = (32, 64)  # size in pixels and channels of the plain convolution
 
 
 def child_maker(kind: str, arc):
@@ -50,14 +50,14 @@ def random_data(settings) -> Data:
 
 
 def memory(field: str) -> float:
-    """This process's 'VmRSS' (memory held) or 'VmHWM' (the most so far), in GB."""
+    """Reads this process's 'VmRSS' (memory held) or 'VmHWM' (most so far), in GB."""
     with open("/proc/self/status", encoding="ascii") as stream:
         line = next(line for line in stream if line.startswith(field + ":"))
     return int(line.split()[1]) / 2**20
 
 
 def needed_by(op: tf.Operation) -> set[tf.Operation]:
-    """An op, and all that run before it."""
+    """Returns an op and all ops that run before it."""
     needed, waiting = set(), [op]
     while waiting:
         op = waiting.pop()
@@ -88,7 +88,7 @@ class Worker:
         self.pipeline.initialize(self.session)
 
     def _feed(self, stream: str, arc: str | None) -> dict:
-        """arc: a string; None for the sampler's own."""
+        """Returns a step's feed_dict; if arc is None, the sampler draws the string."""
         feed = self.pipeline.feed(stream)
         if arc is not None:
             arc = parse_arc(arc, self.settings.child_num_cells)
@@ -96,17 +96,17 @@ class Worker:
         return feed
 
     def _run_child(self, arc, *options):
-        """A step of an epoch, as enas/loop/epochs.py runs it."""
+        """Runs a step of an epoch, as enas/loop/epochs.py does."""
         feed = self._feed("train", arc)
         self.session.run(self.ops.child.fetches(), feed, *options)
 
     def _run_controller(self, arc, *options):
-        """A sample of a round, as enas/loop/search.py runs it."""
+        """Runs a sample of a round, as enas/loop/search.py does."""
         fetches = self.ops.fetches(self.ops.controller)
         self.session.run(fetches, self._feed("reward", arc), *options)
 
     def steps(self, what: str, arc: str | None, count: int) -> list[float]:
-        """Seconds of each of some 'child' or 'controller' steps."""
+        """Returns the seconds of each of `count` 'child' or 'controller' steps."""
         run = self._runner(what)
         return timed(lambda: run(arc), count)
 
@@ -114,7 +114,7 @@ class Worker:
         return {"child": self._run_child, "controller": self._run_controller}[what]
 
     def facts(self) -> dict:
-        """Ops at the top of the graph and in its functions; GB above the start."""
+        """Counts ops in the graph and in its functions; measures GB above the start."""
         graph = tf.compat.v1.get_default_graph()
         functions = graph.as_graph_def().library.function
         return {
@@ -125,12 +125,15 @@ class Worker:
         }
 
     def multiply_adds(self) -> int:
-        """Of a batch, forward and backward."""
+        """Counts the multiply-adds of a batch, forward and backward."""
         ops = needed_by(self.ops.child.train.train)
         return multiply_adds(ops) * self.settings.batch_size
 
     def conv(self, count: int) -> float:
-        """Multiply-adds a second of a plain 3×3 convolution, forward and backward."""
+        """Measures the multiply-adds per second of a plain 3×3 convolution.
+
+        Forward and backward are both timed and counted.
+        """
         size, channels = CONV
         batch = self.settings.batch_size
         with tf.Graph().as_default() as graph:

@@ -1,13 +1,14 @@
-"""Strings of a ranking, each trained alone: what a search's accuracy tells of them.
+"""Trains strings of a ranking alone, to see what a search's accuracy tells about them.
 
     python -m benchmarks.strings_alone OUTPUT_DIR [--count=6] [--jobs=1]
         [--folder=FOLDER] [-- FLAG …]
 
-takes of OUTPUT_DIR/ranking.json (enas/loop/ranking.py makes it) so many strings of each
-source, evenly from its best to its worst, and trains each by train_arc_mnist.py with
-the flags that follow `--`. Prints for each its accuracy with the search's weights and
-its test error alone, the mean and the median of each source, and the rank correlation
-of the two accuracies. Logs stay in FOLDER; what was trained is not trained again.
+From OUTPUT_DIR/ranking.json, which enas/loop/ranking.py makes, it takes --count strings
+of each source, evenly from its best to its worst. It trains each with
+train_arc_mnist.py and the flags that follow `--`. For each string it prints the
+accuracy with the search's weights and the test error alone. It also prints the mean and
+the median of each source, and the rank correlation of the two accuracies. Logs stay in
+FOLDER. What was trained is not trained again.
 """
 
 import argparse
@@ -28,7 +29,7 @@ SCRIPT = "train_arc_mnist.py"
 
 
 def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
-    """So many of each source, evenly from its best to its worst."""
+    """Takes up to `count` strings of each source, evenly from its best to its worst."""
     of_source = defaultdict(list)
     for one in sorted(ranked, key=lambda one: -one.accuracy):
         of_source[one.source].append(one)
@@ -40,13 +41,15 @@ def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
 
 
 def test_error(run: Run) -> float:
-    """After the last epoch."""
+    """Returns the test error after the last epoch, from 0 to 1."""
     return 1.0 - [e.accuracy for e in run.evaluations if e.split == "test"][-1]
 
 
 def rank_correlation(a: list[float], b: list[float]) -> float:
-    """Spearman's; equal values share the mean of their ranks. (SciPy has it, 35 MB for
-    these four lines.)"""
+    """Returns Spearman's rank correlation; equal values share the mean of their ranks.
+
+    (SciPy has it, but takes 35 MB for these four lines.)
+    """
 
     def ranks(values):
         values = np.array(values)
@@ -94,7 +97,7 @@ def main() -> None:
     sources = [one.source for one in strings]
     if any(sources.count(source) < 2 for source in sources):
         parser.error("a mean needs two strings of each source, for its standard error")
-    # Two sources may have drawn the same string, which is trained once.
+    # Two sources may have drawn the same string, which is trained only once.
     names = [os.path.join(options.folder, one.arc.replace(" ", "")) for one in strings]
     flags_of = {
         name: [f"--fixed_arc={one.arc}", *flags]

@@ -1,7 +1,7 @@
 """Keras layers with binary kernels, and with XNOR-Net's scaled ones.
 
-The arguments are those of the base layers (`quantize/base_layers.py`). For binary
-activations put `keras.layers.Activation(binary_tanh)` before a layer.
+The layers take the arguments of the base layers (`quantize/base_layers.py`). For binary
+activations, put `keras.layers.Activation(binary_tanh)` before a layer.
 """
 
 from binarize.binary_ops import binarize, binary_tanh, xnorize
@@ -18,7 +18,10 @@ class Binary:
 
 
 class Xnor:
-    """Mixin: kernels in {-alpha, +alpha}, alpha the filter's mean |w|. 1603.05279."""
+    """Mixin: kernels in {-alpha, +alpha}. arXiv:1603.05279.
+
+    A filter's alpha is its mean |w|.
+    """
 
     def quantize_kernel(self, w, H):
         kernel, alpha = xnorize(w, H)
@@ -33,5 +36,5 @@ LAYERS = layers_of(Binary)
     BinarySeparableConv2D,
     BinaryFactorizedReduction,
 ) = LAYERS
-# A scale for each filter: XNOR-Net has none for depthwise kernels.
+# XNOR-Net has a scale for each filter, but none for depthwise kernels.
 XnorDense, XnorConv2D, *_ = layers_of(Xnor)

@@ -17,7 +17,7 @@ def binary_tanh(x: tf.Tensor) -> tf.Tensor:
     """The binary activation.
 
     Forward: 2·round(clip((x + 1)/2, 0, 1)) - 1, which is +1 where x > 0, else -1 (the
-    tie at 0 rounds to even, downwards).
+    tie at x = 0 rounds down, to even).
     Gradient: 1 where |x| <= 1, else 0. arXiv:1602.02830, eq. 4.
 
     Args:
@@ -44,7 +44,7 @@ def xnorize(w: tf.Tensor, H: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
 
     Forward: binarize(w, H) and alpha = mean |w| / H over all axes but the last, so that
     alpha·binarize(w, H) approximates w. arXiv:1603.05279, eq. 6.
-    Gradient: to w through the binary weights only; alpha is a constant.
+    Gradient: it reaches w through the binary weights only; alpha is a constant.
 
     Args:
       w: latent weights, [..., filters]; receives gradient.

@@ -1,9 +1,10 @@
-"""Weights, normalization and the operations that both children are built of.
+"""Weights, batch norm and the operations that both children are built from.
 
-Layout: N batch, H W height and width, C channels, F filters, R rows of a bank, P
-numbers in a row. Every image tensor is [N, H, W, C].
+Layout: N = batch, H and W = height and width, C = channels, F = filters, R = rows of a
+bank, P = numbers in a row. Every image tensor is [N, H, W, C].
 
-Functions here take the weights they use; the children decide where those come from.
+An operation takes its weights as arguments and must not create any: the children decide
+where the weights come from.
 """
 
 import math
@@ -20,14 +21,16 @@ from quantize.base_layers import fans
 
 BN_EPSILON = 1e-5
 BN_DECAY = 0.9
-PIECES = "pieces"  # collection that holds one dict, see `_all_pieces`
+PIECES = "pieces"  # graph collection with one dict; see `_all_pieces`
 
 
 class Piece(NamedTuple):
-    """A logical tensor within the last axis of a variable.
+    """A logical tensor that lies within the last axis of a variable.
 
-    size: how many numbers. bound: they are kept in [-bound, bound]; may be infinite.
-    kind: as a WeightSpec's; empty where there is no spec.
+    Attributes:
+      size: how many numbers it has.
+      bound: its numbers are kept in [-bound, bound]; may be infinite.
+      kind: the kind of its WeightSpec; empty if it has none.
     """
 
     size: int
@@ -36,10 +39,12 @@ class Piece(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What an operation needs to know of its child.
+    """What an operation needs to know about its child.
 
-    norm: (x, scale, offset) to batch norm of x.
-    op_shortcut: whether a separable convolution's input is added to its output.
+    Attributes:
+      scheme: the number format of the layer.
+      norm: a function of (x, scale, offset) that applies batch norm to x.
+      op_shortcut: whether a separable convolution adds its input to its output.
     """
 
     scheme: Scheme
@@ -48,16 +53,18 @@ class Context(NamedTuple):
 
 
 def spec_size(spec: WeightSpec) -> int:
+    """How many numbers the tensor of a spec has."""
     return math.prod(spec.shape)
 
 
 def _initial(
     spec: WeightSpec, H: float | None, rows: Sequence[int], name: str
 ) -> tf.Tensor:
-    """Initial values of a spec, [*rows, size of the spec].
+    """Returns the initial values of a spec, [*rows, size of the spec].
 
     Args:
-      name: tells apart what the variables of a scope hold.
+      H: the bound of latent kernels; None for real-valued kernels.
+      name: tells the tensors of a scope apart; their random seeds depend on it.
     """
     shape = [*rows, spec_size(spec)]
     if spec.kind in ("scale", "offset"):
@@ -77,11 +84,11 @@ def _piece(spec: WeightSpec, scheme: Scheme) -> Piece:
 def create_weight(
     name: str, shape: Sequence[int], initial: Callable, pieces: Sequence[Piece] = ()
 ) -> tf.Variable:
-    """A trainable variable of the current scope, or the existing one of that name.
+    """Creates a trainable variable in the current scope, or returns the existing one.
 
     Args:
-      initial: a function of no arguments that makes the initial value.
-      pieces: the logical tensors that the last axis holds side by side; by default the
+      initial: a function without arguments that makes the initial value.
+      pieces: the logical tensors that the last axis holds side by side. By default the
         variable is one tensor without a bound.
     """
     variable = tf.compat.v1.get_variable(
@@ -93,7 +100,7 @@ def create_weight(
 
 
 def create_bias(name: str, values: Sequence[float]) -> tf.Variable:
-    """A trainable vector of the current scope that starts at given values."""
+    """Creates a trainable vector in the current scope that starts at `values`."""
     return create_weight(name, [len(values)], lambda: tf.constant(values, tf.float32))
 
 
@@ -104,7 +111,7 @@ def pieces_of(variable: tf.Variable) -> tuple[Piece, ...]:
 
 
 def _all_pieces() -> dict:
-    """The pieces of each variable of the default graph, by its reference."""
+    """Maps the reference of each variable in the default graph to its pieces."""
     collection = tf.compat.v1.get_collection_ref(PIECES)
     if not collection:
         collection.append({})
@@ -112,7 +119,7 @@ def _all_pieces() -> dict:
 
 
 def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
-    """A variable for each spec, in the current scope."""
+    """Creates a variable for each spec in the current scope."""
     return [
         create_weight(
             spec.name,
@@ -127,7 +134,7 @@ def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
 
 
 def create_bank(name: str, rows: int, specs: Specs, scheme: Scheme) -> tf.Variable:
-    """One variable [R, P]: each row holds all that `specs` ask for, side by side."""
+    """Creates a variable [R, P]; each row holds the tensors of `specs` side by side."""
     pieces = [_piece(spec, scheme) for spec in specs]
     return create_weight(
         name,
@@ -141,7 +148,14 @@ def create_bank(name: str, rows: int, specs: Specs, scheme: Scheme) -> tf.Variab
 
 
 def unpack_row(row: tf.Tensor, specs: Specs) -> list[tf.Tensor]:
-    """The weights in one row of a bank, [P] or [1, P]; receives gradient."""
+    """Splits a row of a bank into the weights of `specs`.
+
+    Args:
+      row: [P] or [1, P]; receives gradient.
+
+    Returns:
+      A tensor of the right shape for each spec.
+    """
     parts = tf.split(tf.reshape(row, [-1]), [spec_size(spec) for spec in specs])
     return [
         tf.reshape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)
@@ -154,12 +168,20 @@ def is_within(op: tf.Operation, scope: str) -> bool:
 
 
 def batch_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-    """Batch norm with the statistics of this batch (arXiv:1502.03167)."""
+    """Batch norm with the statistics of this batch (arXiv:1502.03167).
+
+    Args:
+      x: [N, H, W, C]. scale, offset: [C]. All receive gradient.
+    """
     return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=BN_EPSILON)[0]
 
 
 def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
-    """Convolution with stride 1, batch norm. weights: as `conv_norm_specs`."""
+    """Convolution with stride 1, then batch norm: [N, H, W, C] to [N, H, W, F].
+
+    Args:
+      weights: those that `conv_norm_specs` describes.
+    """
     kernel, scale, offset = weights
     kernel_size, filters = kernel.shape[0], kernel.shape[-1]
     conv = context.scheme.layer("conv2d", filters, kernel_size, w_getter=lambda: kernel)
@@ -169,10 +191,17 @@ def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
 def separable_conv(
     context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """Two times: activation, separable convolution, batch norm; with the context's
-    shortcut and stride 1, x is added to that (Bi-Real Net, arXiv:1808.00278).
+    """Applies activation, separable convolution and batch norm, twice in a row.
 
-    Only the first convolution carries the stride. weights: as `separable_specs`.
+    Only the first convolution has the stride. If the context asks for the shortcut and
+    the stride is 1, x is added to the result (Bi-Real Net, arXiv:1808.00278).
+
+    Args:
+      x: [N, H, W, F].
+      weights: those that `separable_specs` describes.
+
+    Returns:
+      [N, H/stride, W/stride, F].
     """
     shortcut = x if context.op_shortcut and stride == 1 else None
     for start, strides in ((0, stride), (4, 1)):
@@ -193,11 +222,11 @@ def factorized_reduction(
 ) -> tf.Tensor:
     """Halves height and width without losing pixels: [N, H, W, C] to [N, H/2, W/2, F].
 
-    Two 1×1 convolutions of F/2 filters each read every second pixel, from the first and
-    from the second one on (`BaseFactorizedReduction`); batch norm.
+    Two 1×1 convolutions of F/2 filters each read every second pixel. One starts at the
+    first pixel and one at the second (`BaseFactorizedReduction`). Batch norm follows.
 
     Args:
-      weights: as `reduction_specs`.
+      weights: those that `reduction_specs` describes.
     """
     even, odd, scale, offset = weights
     conv = context.scheme.layer(
@@ -207,16 +236,17 @@ def factorized_reduction(
 
 
 def average_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
-    """Mean over the pixels of a window that lie in the image, SAME."""
+    """Average pool with SAME padding; the mean counts only pixels within the image."""
     return tf.nn.avg_pool2d(x, size, stride, "SAME")
 
 
 def max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
-    """Max pool, SAME, whose gradient takes the maximum once more.
+    """Max pool with SAME padding, whose gradient computes the maximum again.
 
-    oneDNN's fast gradient serves only where its max pool stands in the same function. A
-    gradient that is given the maximum by another function, as in a branch, falls back
-    on one that takes six times as long."""
+    oneDNN has a fast gradient, but only for a max pool in the same function. If the
+    maximum comes from another function, as it does in a branch, TensorFlow falls back
+    on a gradient that takes six times as long.
+    """
 
     @tf.custom_gradient
     def run(x):
@@ -238,12 +268,17 @@ def max_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
 def identity(
     context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """x, or with stride 2 its factorized reduction. weights: none, or for that."""
+    """Returns x, or its factorized reduction if the stride is 2.
+
+    Args:
+      x: [N, H, W, F].
+      weights: those that `reduction_specs` describes; none with stride 1.
+    """
     return x if stride == 1 else factorized_reduction(context, x, weights)
 
 
-# What computes an operation of the table, by its builder's name: (context, x [N, H, W,
-# F], weights, stride) to [N, H/stride, W/stride, F].
+# Maps the name of a builder to the function that computes the operation. It takes
+# (context, x [N, H, W, F], weights, stride) and returns [N, H/stride, W/stride, F].
 BUILDERS: dict[str, Callable] = {
     "separable_conv": separable_conv,
     "average_pool": lambda context, x, weights, stride: average_pool(x, 3, stride),
@@ -255,29 +290,29 @@ BUILDERS: dict[str, Callable] = {
 def run_operation(
     operation: Operation, context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """An operation of the table on x [N, H, W, F]: [N, H/stride, W/stride, F].
+    """Runs an operation of the table: [N, H, W, F] to [N, H/stride, W/stride, F].
 
     Args:
-      weights: as `operation.weights(F, stride)` specifies them.
+      weights: those that `operation.weights(F, stride)` describes.
     """
     return BUILDERS[operation.builder](context, x, weights, stride)
 
 
 def drop_path(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
-    """Drops the whole branch of an example (arXiv:1605.07648), scaling what is kept.
+    """Drops the whole branch of an example (arXiv:1605.07648) and scales up the rest.
 
     Args:
-      x: [N, H, W, C]; receives gradient where kept.
+      x: [N, H, W, C]; receives gradient where it is kept.
       keep_prob: scalar in (0, 1].
     """
     return _drop(x, keep_prob, [tf.shape(x)[0], 1, 1, 1])
 
 
 def dropout(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
-    """Drops single numbers (arXiv:1207.0580), scaling what is kept.
+    """Drops single numbers (arXiv:1207.0580) and scales up the rest.
 
     Args:
-      x: of any shape; receives gradient where kept.
+      x: of any shape; receives gradient where it is kept.
       keep_prob: scalar in (0, 1].
     """
     return _drop(x, keep_prob, tf.shape(x))
@@ -292,7 +327,7 @@ def lstm(x: tf.Tensor, state: tuple, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     """One step of an LSTM layer without bias (gates i, f, o, g).
 
     Args:
-      x: [1, D]. state: (c, h), [1, D] each. w: [2·D, 4·D]; all receive gradient.
+      x: [1, D]. state: (c, h), [1, D] each. w: [2·D, 4·D]. All receive gradient.
 
     Returns:
       The next (c, h).

@@ -1,6 +1,7 @@
-"""Base class of controllers, and the uniform sampler that replaces one.
+"""Base class of controllers, and a uniform sampler to use instead of a trained one.
 
-A controller samples architectures and learns from how well they do.
+A controller samples architectures and learns from how well they do. It must not know
+more about a child than its accuracy.
 """
 
 from typing import NamedTuple
@@ -14,10 +15,11 @@ from enas.space.arc import CELLS, Arc, numbers_of, options_of
 class Sample(NamedTuple):
     """One sampled architecture.
 
-    normal_arc, reduce_arc: int32 [4·B], the two cells.
-    log_prob: scalar, the log-probability of all choices; gradient reaches the
-    controller.
-    entropy: scalar, summed over the choices, without gradient.
+    Attributes:
+      normal_arc, reduce_arc: int32 [4·B], the two cells of B blocks.
+      log_prob: scalar, the log-probability of all choices together. Its gradient
+        reaches the controller.
+      entropy: scalar, the sum of the entropies of all choices, without gradient.
     """
 
     normal_arc: tf.Tensor
@@ -26,7 +28,7 @@ class Sample(NamedTuple):
     entropy: tf.Tensor
 
     def feed(self, arc: Arc) -> dict:
-        """The feed_dict that puts an architecture in place of the sampled one."""
+        """Returns the feed_dict that puts `arc` in the place of the sampled one."""
         numbers = numbers_of(arc)
         half = len(numbers) // CELLS
         return {self.normal_arc: numbers[:half], self.reduce_arc: numbers[half:]}
@@ -35,11 +37,13 @@ class Sample(NamedTuple):
 class ControllerTraining(NamedTuple):
     """The ops and tensors of REINFORCE training.
 
-    accumulate: adds one sample's gradient, and moves the baseline.
-    apply: one update by the average of the gradients accumulated since the last.
-    loss, grad_norm, baseline: scalars, of the sample that `accumulate` adds, with the
-    average of rewards as baseline, whatever an update compares it with.
-    updates: int64 scalar variable, how many updates were applied.
+    Attributes:
+      accumulate: adds one sample's gradient and moves the baseline.
+      apply: makes one update with the mean of the gradients that were accumulated since
+        the last update.
+      loss, grad_norm, baseline: scalars of the sample that `accumulate` adds. They use
+        the average of rewards as the baseline, even if the update uses another one.
+      updates: int64 scalar variable, the number of updates so far.
     """
 
     accumulate: tf.Operation
@@ -51,23 +55,24 @@ class ControllerTraining(NamedTuple):
 
 
 class Controller:
-    """Base of controllers: all weights live in the variable scope `controller`."""
+    """Base class of controllers; all weights are in the variable scope `controller`."""
 
     scope = "controller"
 
     def sample(self) -> Sample:
-        """Samples an architecture, another one at each session run."""
+        """Builds the sample of an architecture; each session run draws a new one."""
         raise NotImplementedError
 
     def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
-        """Ops that teach the controller how accurate a sample's child was.
+        """Builds the ops that train the controller on the accuracy of a sample.
 
         Args:
-          accuracy: float32 scalar, of the sampled child on a validation batch.
+          accuracy: float32 scalar, that of the sampled child on a validation batch.
         """
         raise NotImplementedError
 
     def variables(self) -> list[tf.Variable]:
+        """Every trainable weight of the controller."""
         return tf.compat.v1.get_collection(
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )

@@ -1,7 +1,7 @@
 """Reads labelled images from a folder of class folders, or from a zip of one.
 
-Nothing here imports TensorFlow: what is wrong with the data is said before a graph is
-built. Images stay uint8 until they are batched.
+This module must not import TensorFlow, so that an error in the data is reported before
+a graph is built. Images stay uint8 until they are batched.
 """
 
 import lzma
@@ -18,9 +18,9 @@ from enas.base import memory
 from enas.base.errors import InputError
 from enas.images.augment import with_augmented_copies
 
-MOST_BYTES = 2**26  # of an image's file
+MOST_BYTES = 2**26  # of the largest image file that is read
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
-# What opening a zip, and reading and decoding an image, raises where it is damaged.
+# What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
 _DAMAGE = (
     ValueError,
     OSError,
@@ -34,17 +34,25 @@ _DAMAGE = (
 
 
 class Split(NamedTuple):
-    """images: uint8 [N, H, W, C]. labels: int32 [N]."""
+    """Labelled images.
+
+    Attributes:
+      images: uint8 [N, H, W, C].
+      labels: int32 [N].
+    """
 
     images: np.ndarray
     labels: np.ndarray
 
 
 class Data(NamedTuple):
-    """The three splits, and what normalizes them.
+    """The three splits, and the statistics that normalize them.
 
-    mean, std: float32 [C], of the training images scaled to [0, 1].
-    classes: the names, sorted; a label is a position among them.
+    Attributes:
+      train, valid, test: the splits; `valid` may be None.
+      mean, std: float32 [C], those of the training images scaled to [0, 1].
+      classes: the class names; a label is a position among them. Names of folders
+        are sorted, and those of CIFAR-10 are in its own order.
     """
 
     train: Split
@@ -59,12 +67,13 @@ class Source:
     """The images of one split on disk, listed but not read.
 
     Args:
-      path: a folder of class folders, a zip file, or `name` where only `name.zip`
-      stands.
-      flag: the flag that names it, for messages.
+      path: a folder of class folders, a zip of one, or the path of such a zip without
+        '.zip'.
+      flag: the flag that gives the path, for messages.
 
     Raises:
-      InputError: there is nothing there, or a class without images.
+      InputError: nothing is there, it cannot be read, or it has no class folders or a
+        class without images.
     """
 
     def __init__(self, path: str, flag: str):
@@ -148,12 +157,13 @@ class Source:
         """Decodes the images.
 
         Args:
-          img_size: height and width that they are resized to.
-          channels: 1 reads them as gray, 3 as colour (RGB).
-          limit: read only so many, evenly over the classes; 0 for all.
+          img_size: height and width to which images are resized, in pixels.
+          channels: 1 reads the images as gray, 3 as colour (RGB).
+          limit: how many images to read, evenly over the classes; 0 for all.
 
         Raises:
-          InputError: an image cannot be read; it is named.
+          InputError: the images do not fit into memory, or one cannot be read; the
+            message names it.
         """
         chosen = self.chosen(limit)
         memory.check(
@@ -178,22 +188,24 @@ class Source:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member's bytes; it is never unpacked to disk, whatever its name.
+    """Reads a member of a zip; it is never unpacked to disk, whatever its name.
 
     Raises:
-      ValueError: it would be absurdly large. Others: see _DAMAGE.
+      ValueError: it has more than MOST_BYTES bytes.
+      Other errors: see _DAMAGE.
     """
     with archive.open(name) as stream:
         return _read_some(stream)
 
 
 def _read_file(path: str) -> bytes:
-    """A file's bytes.
+    """Reads a file.
 
     Raises:
-      ValueError: it is no plain file, or absurdly large. OSError: it cannot be read.
+      ValueError: it is not a regular file, or has more than MOST_BYTES bytes.
+      OSError: it cannot be read.
     """
-    if not os.path.isfile(path):  # a pipe would never end
+    if not os.path.isfile(path):  # reading a pipe might never end
         raise ValueError("no plain file")
     with open(path, "rb") as stream:
         return _read_some(stream)
@@ -207,14 +219,16 @@ def _read_some(stream) -> bytes:
 
 
 def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
-    """Positions of the first of each class, then of the second of each, and so on.
+    """Chooses positions evenly over the classes.
+
+    The first example of each class comes first, then the second of each, and so on.
 
     Args:
       labels: int [N].
-      limit: how many; 0 for all N, in their order.
+      limit: how many positions to choose; 0 returns all N in their order.
 
     Returns:
-      int [min(limit, N)], or [N].
+      int [min(limit, N)], or [N] if the limit is 0.
     """
     if not limit:
         return np.arange(len(labels))
@@ -226,7 +240,7 @@ def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
 
 
 def evenly(split: Split, limit: int) -> Split:
-    """A split cut down to `limit` images, evenly over the classes; 0 keeps all."""
+    """Cuts a split down to `limit` images, evenly over the classes; 0 keeps all."""
     chosen = even_choice(split.labels, limit)
     return Split(split.images[chosen], split.labels[chosen]) if limit else split
 
@@ -237,7 +251,7 @@ def _is_image(name: str) -> bool:
 
 
 def _folders_around(images: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The folders that stand around all class folders, from the images' paths."""
+    """Finds the folders around all class folders, from the paths of the images."""
     around = []
     for names in zip(*(parts[:-2] for parts in images), strict=False):
         if len(set(names)) > 1:
@@ -247,10 +261,14 @@ def _folders_around(images: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:
-    """An encoded image as uint8 [img_size, img_size, channels].
+    """Decodes an image file to uint8 [img_size, img_size, channels].
+
+    Args:
+      content: the bytes of the file.
+      channels: 1 for gray, 3 for RGB.
 
     Raises:
-      ValueError, cv2.error: it is no image.
+      ValueError, cv2.error: the content is not an image.
     """
     mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
     image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
@@ -266,10 +284,16 @@ def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:
 
 
 def image_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation a channel, float32 [C], of images scaled to [0, 1].
+    """Mean and standard deviation of each channel of images scaled to [0, 1].
 
-    Exact, from counts of the 256 values, so that no float copy of the images is made. A
-    channel that never varies has standard deviation 1.
+    They are exact. They come from counts of the 256 values, so no float copy of the
+    images is made. A channel that never varies gets standard deviation 1.
+
+    Args:
+      images: uint8 [N, H, W, C].
+
+    Returns:
+      (mean, standard deviation), float32 [C] each.
     """
     counts = np.zeros((images.shape[-1], 256), np.int64)
     for start in range(0, len(images), 1024):
@@ -284,10 +308,11 @@ def image_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def open_sources(train_dir: str, val_dir: str, test_dir: str) -> tuple[Source, ...]:
-    """The three splits on disk, checked against each other.
+    """Finds the three splits on disk and checks them against each other.
 
     Raises:
-      InputError: one is missing, or valid or test have other classes than train.
+      InputError: a split is missing or unusable (see Source), or the classes of valid
+        or test differ from those of train.
     """
     train = Source(train_dir, "train_data_dir")
     others = (Source(val_dir, "val_data_dir"), Source(test_dir, "test_data_dir"))
@@ -310,10 +335,10 @@ def read_data(
     eval_limit: int = 0,
     seed: int | None = None,
 ) -> Data:
-    """Reads all three splits; the flags of the scripts say what the arguments are.
+    """Reads all three splits; the help of the scripts' flags explains the arguments.
 
     Raises:
-      InputError: an image cannot be read.
+      InputError: the images do not fit into memory, or one cannot be read.
     """
     source, *others = sources
     train = source.read(img_size, channels, train_limit)

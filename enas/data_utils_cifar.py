@@ -1,6 +1,6 @@
-"""Reads CIFAR-10 from the Python batches that its authors ship.
+"""Reads CIFAR-10 from the Python batches that its authors publish.
 
-Like data_utils, this does not import TensorFlow, and images stay uint8.
+Like data_utils, this module must not import TensorFlow, and images stay uint8.
 """
 
 import os
@@ -27,7 +27,7 @@ class CifarSource:
     """The batches of CIFAR-10 on disk, found but not read.
 
     Args:
-      path: the folder that holds them, or the one around ARCHIVE_FOLDER.
+      path: the folder that holds the batches, or the one that holds ARCHIVE_FOLDER.
 
     Raises:
       InputError: a file is missing.
@@ -46,13 +46,15 @@ class CifarSource:
         """Reads all batches.
 
         Args:
-          num_valids: the last so many training images are validation images; without
-            them there is no validation set.
-          train_limit: keep only so many training images, evenly over the classes; 0 for
-            all. eval_limit: likewise of validation and of test images.
+          num_valids: how many of the last training images to use for validation. With 0
+            there is no validation set.
+          train_limit: how many training images to keep, evenly over the classes; 0
+            keeps all.
+          eval_limit: the same for the validation images, and for the test images.
 
         Raises:
-          InputError: a file is no CIFAR-10 batch; it is named.
+          InputError: a file is not a CIFAR-10 batch (the message names it), or
+            num_valids leaves no images to train on.
         """
         classes = self._class_names()
         bar = tqdm(TRAIN_FILES, f"loading {self.path}", disable=None, leave=False)
@@ -102,7 +104,7 @@ class CifarSource:
         return tuple(n if isinstance(n, str) else n.decode("latin1") for n in names)
 
     def _unpickle(self, name: str) -> dict[str, Any]:
-        """A file's dict."""
+        """Reads the dict that a file holds."""
         try:
             with open(os.path.join(self.path, name), "rb") as stream:
                 content = safe_pickle.load(stream.read(safe_pickle.MOST_BYTES + 1))

@@ -1,6 +1,7 @@
 """Downloads CIFAR-10 from its authors.
 
-`python -m enas.download_cifar --help` says how; enas/images/cifar_download.py does it.
+`python -m enas.download_cifar --help` says how; the code is in
+enas/images/cifar_download.py.
 """
 
 from enas.images.cifar_download import main

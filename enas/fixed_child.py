@@ -1,7 +1,7 @@
 """The fixed child: one architecture with weights of its own, trained to convergence.
 
-Layout: N batch, H W height and width, C channels, F filters. Every image tensor is
-[N, H, W, C].
+Layout: N = batch, H and W = height and width, C = channels, F = filters. Every image
+tensor is [N, H, W, C].
 """
 
 import tensorflow as tf
@@ -18,17 +18,17 @@ class FixedChild(Model):
     """The network of one arc string.
 
     Args:
-      config: its shape.
-      arc: its cells.
-      progress: float32 scalar, the part of training that is done, which schedules drop
-        path (arXiv:1605.07648, and 1707.07012 for the schedule).
+      config: the shape of the network.
+      arc: the two cells of the network.
+      progress: float32 scalar, the part of training that is done. It schedules drop
+        path (arXiv:1605.07648; the schedule is that of arXiv:1707.07012).
     """
 
     def __init__(self, config: ChildConfig, arc: Arc, progress: tf.Tensor):
         super().__init__(config)
         self.arc = arc
         self.progress = progress
-        self._moving: dict = {}  # scale variable to its moving (mean, variance)
+        self._moving: dict = {}  # maps a scale variable to its moving (mean, variance)
 
     def _layers(self, build, stem):
         config = self.config
@@ -55,7 +55,11 @@ class FixedChild(Model):
         filters: int,
         stride: int,
     ) -> tf.Tensor:
-        """[N, H, W, C] twice to [N, H/stride, W/stride, F · unread nodes]."""
+        """Runs a cell on a layer's two inputs, [N, H, W, C] each.
+
+        Returns:
+          [N, H/stride, W/stride, F · unread nodes].
+        """
         context = self._context(build, layer)
         nodes = self._calibrate(context, inputs, filters)
         calibrated = nodes[1]
@@ -81,9 +85,12 @@ class FixedChild(Model):
         cell: Cell,
         stride: int,
     ) -> list[tf.Tensor]:
-        """All nodes of a cell, from its two calibrated inputs [N, H, W, F].
+        """Runs the blocks of a cell; returns all its nodes.
 
-        Operations on the inputs carry the stride, those on other nodes none.
+        Operations on the two inputs have the stride; the others have stride 1.
+
+        Args:
+          inputs: the two calibrated inputs, [N, H, W, F] each.
         """
         nodes = list(inputs)
         for number, block in enumerate(cell):
@@ -96,7 +103,7 @@ class FixedChild(Model):
         return nodes
 
     def _kept_images(self, layer: int) -> int:
-        """Five of the eight that each separable convolution computes."""
+        """Counts five of the eight tensors that each separable convolution computes."""
         reduces = layer in self.config.pool_layers
         cell = self.arc.reduction if reduces else self.arc.normal
         ops = [op for block in cell for _, op, *_ in block.edges()]
@@ -119,7 +126,7 @@ class FixedChild(Model):
         return x
 
     def _keep_prob(self, layer: int) -> tf.Tensor:
-        """1 - progress · depth · (1 - drop_path_keep_prob)."""
+        """The keep probability: 1 - progress · depth · (1 - drop_path_keep_prob)."""
         depth = (layer + 1) / (self.config.num_layers + 2)
         dropped = depth * (1.0 - self.config.drop_path_keep_prob)
         return 1.0 - tf.minimum(1.0, self.progress) * dropped
@@ -140,8 +147,10 @@ class FixedChild(Model):
         return weights
 
     def _norm(self, build, x, scale, offset):
-        """Batch norm: of the batch in training, whose `updates` then move the
-        averages; else by those averages."""
+        """Batch norm with the batch's statistics in training, else moving averages.
+
+        In training, the build's `updates` then move the averages.
+        """
         moving = self._moving[scale.ref()]
         fused = tf.compat.v1.nn.fused_batch_norm
         if not build.training:

@@ -1,15 +1,16 @@
-"""The search child: every candidate's weights, and only the sampled one's arithmetic.
+"""The search child: it has every candidate's weights, but runs only the sampled one.
 
-The sampled strings are tensors, drawn anew at every step. An operation is picked by a
-`Case` op that runs one branch; the nodes of a cell stand in a tensor list, whose items
-are read and given gradient by reference, without stacking; weights stand in banks, of
-which only the rows of the sampled operations are read, so that their gradient is
+The sampled strings are tensors, drawn anew at every step. A `Case` op picks an
+operation and runs only its branch. A tensor list holds the nodes of a cell. The list's
+items are read, and receive gradient, by reference and without stacking. Banks hold the
+weights. Only the rows of the sampled operations are read, so the gradient of a bank is
 sparse. Functions of the same shape are traced once and called from every block that
 fits.
 
-Layout: N batch, H W height and width, F filters, B blocks a cell, E = 2B edges of a
-cell (block 0's x, block 0's y, block 1's x …), R rows of a bank, P numbers in a row, n
-as many as the sampled cell asks for."""
+Layout: N = batch, H and W = height and width, F = filters, B = blocks in a cell, E = 2B
+edges of a cell (block 0's x, block 0's y, block 1's x …), R = rows of a bank, P =
+numbers in a row, n = a count that depends on the sampled cell.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,11 +26,13 @@ lists = tf.raw_ops
 
 
 class Routing(NamedTuple):
-    """Which nodes, operations and rows one sampled cell uses.
+    """Which nodes, operations and bank rows one sampled cell uses.
 
-    index, op: int32 [E]. unread: int32 [n], the nodes that no block reads, ascending.
-    rows: for each operation int32 [n], the bank rows of the edges that sampled it.
-    takes: for each operation int32 [E], 1 where an edge sampled it.
+    Attributes:
+      index, op: int32 [E], the node that each edge reads, and its operation.
+      unread: int32 [n], the nodes that no block reads, ascending.
+      rows: for each operation int32 [n], the bank rows of the edges that sampled it.
+      takes: for each operation int32 [E], 1 where an edge sampled it, else 0.
     """
 
     index: tf.Tensor
@@ -40,18 +43,21 @@ class Routing(NamedTuple):
 
 
 def bank_rows(num_cells: int) -> int:
-    """Rows of a bank: one for each edge and each node that it may read."""
+    """The number of rows in a bank: one for each edge and node that it may read."""
     return sum(len(SIDES) * CHOICES["index"](block) for block in range(num_cells))
 
 
 def row_offsets(num_cells: int) -> list[int]:
-    """The row of each edge's node 0: for each block, x's b+2 rows and then y's."""
+    """For each edge, the bank row that it uses if it reads node 0.
+
+    Block b has b+2 rows for x, then b+2 rows for y.
+    """
     nodes = [CHOICES["index"](block) for block in range(num_cells) for _ in SIDES]
     return [sum(nodes[:edge]) for edge in range(len(nodes))]
 
 
 def route(cell: tf.Tensor, num_cells: int) -> Routing:
-    """Reads a sampled cell, int32 [4·B]."""
+    """Finds the routing of a sampled cell, int32 [4·B]."""
     choices = list(CHOICES)
     edges = tf.reshape(cell, [-1, len(choices)])  # [E, 2]
     index, op = (edges[:, choices.index(kind)] for kind in ("index", "op"))
@@ -69,10 +75,10 @@ def route(cell: tf.Tensor, num_cells: int) -> Routing:
 
 
 class MicroChild(Model):
-    """The shared-weight child.
+    """The child whose weights all architectures share.
 
     Args:
-      config: its shape.
+      config: the shape of the child.
       normal_arc, reduce_arc: int32 [4·B], the cells to run.
     """
 
@@ -112,8 +118,11 @@ class MicroChild(Model):
     def run_blocks(
         self, context: Context, inputs: list, routing: Routing, filters: int
     ) -> tf.Tensor:
-        """A tensor list of all nodes of a sampled cell, from its two calibrated inputs
-        [N, H, W, F]."""
+        """Runs the blocks of a sampled cell; returns a tensor list of all its nodes.
+
+        Args:
+          inputs: the two calibrated inputs, [N, H, W, F] each.
+        """
         edge_rows = self._edge_rows(context, routing, filters)
         image = inputs[1].shape
         run_edge = self._shared(self._edge_function, context, filters, image)
@@ -139,8 +148,10 @@ class MicroChild(Model):
     def _edge_rows(
         self, context: Context, routing: Routing, filters: int
     ) -> list[list[tf.Tensor]]:
-        """For each operation that has weights, E tensors: the edge's row [1, P] where
-        the edge sampled that operation, else nothing, [0, P]."""
+        """Returns the E edges' rows for each operation that has weights.
+
+        A row is [1, P] if the edge sampled that operation, and empty, [0, P], if not.
+        """
         edge_rows = []
         for number, bank in self._operation_banks(context, filters).items():
             rows = tf.gather(bank, routing.rows[number])  # [n, P]
@@ -150,7 +161,7 @@ class MicroChild(Model):
     def _operation_banks(
         self, context: Context, filters: int
     ) -> dict[int, tf.Variable]:
-        """The bank [R, P] of each operation that has weights, by its number."""
+        """Maps the number of each operation that has weights to its bank [R, P]."""
         rows, banks = bank_rows(self.config.num_cells), {}
         for number, operation in enumerate(OPERATIONS):
             specs = operation.weights(filters, 1, self.config.op_scale)
@@ -168,7 +179,11 @@ class MicroChild(Model):
         return self._functions[key]
 
     def _edge_function(self, context: Context, filters: int, image) -> Callable:
-        """(x [N, H, W, F], op scalar, rows of each op with weights) to [N, H, W, F]."""
+        """Makes the function that runs an edge: [N, H, W, F] to [N, H, W, F].
+
+        It takes x, the operation's number (scalar), and the edge's row for each
+        operation that has weights.
+        """
 
         specs = [operation.weights(filters, 1) for operation in OPERATIONS]
         with_weights = [number for number, spec in enumerate(specs) if spec]
@@ -182,8 +197,8 @@ class MicroChild(Model):
                     weights = ()
                     if number in row_of:
                         weights = unpack_row(row_of[number], specs[number])
-                    # A custom gradient inside the branch must hold the branch's own
-                    # tensor, which the identity makes, not the caller's.
+                    # A custom gradient inside the branch must hold a tensor of the
+                    # branch, not the caller's. The identity makes one.
                     inside = tf.identity(x)
                     return run_operation(operation, context, inside, weights, 1)
 
@@ -196,7 +211,10 @@ class MicroChild(Model):
     def combine(
         self, context: Context, nodes: tf.Tensor, routing: Routing, filters: int, image
     ) -> tf.Tensor:
-        """The unread nodes → activation → 1×1 convolution to F → batch norm."""
+        """Makes a layer's output [N, H, W, F] from the nodes that no block reads.
+
+        They pass through activation, a 1×1 convolution to F filters, and batch norm.
+        """
         kernels, scale, offset = self._combine_weights(context, routing, filters)
         run = self._shared(self._combine_function, context, filters, image)
         output = run(nodes, routing.unread, kernels)
@@ -206,8 +224,11 @@ class MicroChild(Model):
     def _combine_weights(
         self, context: Context, routing: Routing, filters: int
     ) -> tuple[tf.Tensor, tf.Variable, tf.Variable]:
-        """(kernels of the unread nodes [n, F·F], or the one that nodes share [1, F·F];
-        batch norm's scale and offset)."""
+        """Returns (kernels, scale of the batch norm, offset of the batch norm).
+
+        The kernels are those of the unread nodes, [n, F·F], or the one that all nodes
+        share, [1, F·F].
+        """
         kernel_spec = WeightSpec("kernel", (1, 1, filters, filters), "kernel")
         share = self.config.share_output_kernel
         rows = 1 if share else self.config.num_cells + 2
@@ -218,11 +239,12 @@ class MicroChild(Model):
         return kernels, scale, offset
 
     def _combine_function(self, context: Context, filters: int, image) -> Callable:
-        """(nodes, unread [n], kernels [n or 1, F·F]) to [N, H, W, F].
+        """Makes the function that convolves the unread nodes to [N, H, W, F].
 
-        One branch for each number of unread nodes, since concatenation and kernel are
-        of that size: at least the last node is unread, at most all but one. Where nodes
-        share a kernel, their sum is convolved.
+        It takes (nodes, unread [n], kernels [n or 1, F·F]). It has one branch for each
+        number of unread nodes, since this number sets the size of the concatenation and
+        of the kernel. At least the last node is unread, and at most all nodes but one.
+        If nodes share a kernel, their sum is convolved.
         """
         activation, share = context.scheme.activation, self.config.share_output_kernel
 
@@ -254,7 +276,7 @@ class MicroChild(Model):
 
 
 def get_node(nodes: tf.Tensor, index: tf.Tensor, image: tf.TensorShape) -> tf.Tensor:
-    """One node of a cell's list, [N, H, W, F], without a copy; receives gradient."""
+    """Reads a node [N, H, W, F] of a cell's list without a copy; passes gradient."""
     node = lists.TensorListGetItem(
         input_handle=nodes,
         index=index,

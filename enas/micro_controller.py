@@ -1,7 +1,8 @@
 """The LSTM that samples cells, and its REINFORCE trainer (ENAS, arXiv:1802.03268).
 
-Layout: D units of the LSTM, O operations, B blocks a cell. The LSTM runs one string at
-a time, so its state and input are [1, D]."""
+Layout: D = units of the LSTM, O = operations, B = blocks in a cell. The LSTM runs one
+string at a time, so its state and input are [1, D].
+"""
 
 import operator
 from collections.abc import Iterator
@@ -24,18 +25,20 @@ OP_PRIOR = tuple(operation.prior for operation in OPERATIONS)
 class ControllerConfig(NamedTuple):
     """The controller's constants.
 
-    tanh_constant: logits of an index lie within ± this; those of an operation within
-      ± this / op_tanh_reduce, op_prior aside.
-    temperature: divides the logits before their tanh; 0 for none.
-    op_bias: where the learned bias of the operations starts.
-    op_prior: a fixed addition to the normal cell's operation logits.
-    baseline_decay: of the exponential average of rewards, which starts at 0.
-    baseline_of_update: whether a sample's baseline is the mean reward of the others of
-      its update (Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!",
-      2019), and not that average, which is then shown alone, and starts at the first
-      reward.
-    adam_epsilon: of Adam. A gradient is some 1e-4 in size: with 1e-3, as older codes
-      have it, the weights keep nearly still.
+    Attributes:
+      tanh_constant: the logits of an index lie within ± this. The logits of an
+        operation lie within ± this / op_tanh_reduce before op_prior is added.
+      temperature: divides the logits before their tanh; 0 leaves them as they are.
+      op_bias: initial value of the learned bias of the operations.
+      op_prior: constant that is added to the normal cell's operation logits.
+      baseline_decay: decay of the exponential average of rewards, which starts at 0.
+      baseline_of_update: whether a sample's baseline is the mean reward of the other
+        samples in its update (Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for
+        Free!", 2019). The average of rewards is then only logged, and starts at the
+        first reward. If False, the average is the baseline.
+      adam_epsilon: Adam's epsilon. A gradient is about 1e-4 in size, so the weights
+        hardly move with 1e-3, the value of the older codes.
+      num_aggregate: samples in an update.
     """
 
     num_cells: int = 5
@@ -55,8 +58,11 @@ class ControllerConfig(NamedTuple):
 
 
 class _Weights(NamedTuple):
-    """start [1, D], w_lstm [2D, 4D], op_embedding [O, D], op_w [D, O], op_bias [O],
-    anchor_w [D, D], query_w [D, D], attention_v [D, 1]."""
+    """The trainable weights.
+
+    Their shapes are start [1, D], w_lstm [2D, 4D], op_embedding [O, D], op_w [D, O],
+    op_bias [O], anchor_w [D, D], query_w [D, D] and attention_v [D, 1].
+    """
 
     start: tf.Variable
     w_lstm: tf.Variable
@@ -69,15 +75,18 @@ class _Weights(NamedTuple):
 
 
 class _Draw(NamedTuple):
-    """One choice of n: its number (int32), log-probability and entropy, [1] each."""
+    """A choice among n: its number (int32), log-probability and entropy, [1] each."""
 
     number: tf.Tensor
     log_prob: tf.Tensor
     entropy: tf.Tensor
 
     def read(self, rows: tf.Tensor) -> tf.Tensor:
-        """The row [1, D] of what was chosen, of [n, D]. A product, whose gradient is
-        two ops where that of a gather is twelve."""
+        """Returns the row [1, D] of the choice from rows [n, D].
+
+        This is a matrix product, since its gradient takes two ops. The gradient of a
+        gather takes twelve.
+        """
         return tf.matmul(tf.one_hot(self.number, rows.shape[0]), rows)
 
 
@@ -124,8 +133,11 @@ class MicroController(Controller):
         )
 
     def _noise(self) -> Iterator[tf.Tensor]:
-        """For each draw of an architecture, in order, as many Gumbel variates as it has
-        options: the largest logit, with them added, is a draw by softmax."""
+        """Returns Gumbel noise for each draw of an architecture, in order.
+
+        A draw gets one variate for each of its options. Added to the logits, they make
+        the largest logit a draw from the softmax.
+        """
         blocks = range(self.config.num_cells)
         counts = [count(b) for b in blocks for count in CHOICES.values() for _ in SIDES]
         counts *= CELLS
@@ -135,7 +147,7 @@ class MicroController(Controller):
     def _sample_cell(
         self, state: tuple, op_prior: tf.Tensor, noise: Iterator[tf.Tensor]
     ) -> tuple[tf.Tensor, list[_Draw], tuple]:
-        """(the cell int32 [4·B], its draws, the LSTM's state after it)."""
+        """Returns (the cell int32 [4·B], its draws, the LSTM's state after it)."""
         weights = self._weights
         anchors, keys = [], []
         for _ in range(2):
@@ -145,7 +157,7 @@ class MicroController(Controller):
         drawn = []
         for _ in range(self.config.num_cells):
             content, key = tf.concat(anchors, 0), tf.concat(keys, 0)  # [b+2, D]
-            # Of each kind of choice: its logits from the state, and its embedding.
+            # For each kind of choice: the function that makes logits; the embedding.
             heads = {
                 "index": (partial(self._index_logits, key), content),
                 "op": (partial(self._op_logits, op_prior), weights.op_embedding),
@@ -165,13 +177,13 @@ class MicroController(Controller):
         return tf.concat([draw.number for draw in drawn], 0), drawn, state
 
     def _index_logits(self, key: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-        """Attention over the anchors: keys [b+2, D], h [1, D], to logits [1, b+2]."""
+        """Attention over the anchors: keys [b+2, D] and h [1, D] to logits [1, b+2]."""
         query = tf.tanh(key + tf.matmul(h, self._weights.query_w))
         logits = tf.matmul(self._weights.attention_v, query, True, True)
         return self._squash(logits, self.config.tanh_constant)
 
     def _op_logits(self, prior: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-        """prior [O], h [1, D] to logits [1, O]."""
+        """Maps h [1, D] to the operations' logits [1, O]; the prior is [O]."""
         logits = tf.matmul(h, self._weights.op_w) + self._weights.op_bias
         constant = self.config.tanh_constant / self.config.op_tanh_reduce
         return self._squash(logits, constant) + prior
@@ -182,8 +194,11 @@ class MicroController(Controller):
         return constant * tf.tanh(logits)
 
     def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
-        """See the base class. Reward = accuracy + entropy_weight · entropy; the loss is
-        -log_prob · (reward - baseline)."""
+        """Builds the ops of REINFORCE training; see the base class.
+
+        The reward is accuracy + entropy_weight · entropy. The loss is
+        -log_prob · (reward - baseline).
+        """
         config = self.config
         variables = self.variables()
         with tf.compat.v1.variable_scope("controller_training"):
@@ -222,10 +237,13 @@ class MicroController(Controller):
 
 
 class _AverageBaseline:
-    """An exponential average of rewards, which starts at 0 and moves before it is used.
+    """A baseline: the exponential average of rewards, which starts at 0.
+
+    A sample's reward moves the average before the sample is compared with it.
 
     Attributes:
-      value: the average, scalar. advantage: reward - value, without gradient.
+      value: scalar, the average.
+      advantage: scalar, reward - value, without gradient.
     """
 
     def __init__(
@@ -236,15 +254,15 @@ class _AverageBaseline:
         self.advantage = tf.stop_gradient(reward - self.value)
 
     def _moved(self, average: tf.Variable, value) -> tf.Tensor:
-        """An exponential average of values, as it is after one more."""
+        """Adds a value to an exponential average; returns the new average."""
         change = (1.0 - self.config.baseline_decay) * (value - average)
         return tf.convert_to_tensor(average.assign_add(change, read_value=True))
 
     def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
-        """An update's mean gradients of the loss.
+        """Returns the mean gradient of an update's losses for each variable.
 
         Args:
-          scores: the gradients of a sample's -log_prob, by variable.
+          scores: the gradient of a sample's -log_prob, by the name of the variable.
         """
         return [
             sums.of(name, self.advantage * score) / self.config.num_aggregate
@@ -253,17 +271,17 @@ class _AverageBaseline:
 
 
 class _OthersBaseline(_AverageBaseline):
-    """The mean reward of the other samples of an update (Kool et al., 2019).
+    """A baseline: the mean reward of an update's other samples (Kool et al., 2019).
 
-    An update's n rewards r_j and gradients g_j of -log_prob give the mean gradient Σ
-    (r_j - r̄) g_j / (n - 1), which is that with the mean of the others' rewards as
-    baseline. It is known only when the update is full, so `value` and `advantage` are
-    those of the average of rewards all the same, which here starts at the first one.
+    An update has n rewards r_j, whose mean is r̄, and n gradients g_j of -log_prob. With
+    this baseline its mean gradient is Σ (r_j - r̄) g_j / (n - 1), which is known only
+    when the update is complete. So `value` and `advantage` still use the average of
+    rewards, which here starts at the first reward.
     """
 
     def _moved(self, average: tf.Variable, value) -> tf.Tensor:
         moved = super()._moved(average, value)
-        # What rewards weigh in the average; the rest of it is the 0 of its start.
+        # Divide by the rewards' share of the weight; the rest is that of the initial 0.
         return moved / super()._moved(_state("baseline_weight", []), 1.0)
 
     def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
@@ -278,13 +296,13 @@ class _OthersBaseline(_AverageBaseline):
 
 
 class _Sums:
-    """Sums over the samples of an update, as variables by name."""
+    """Sums over the samples of an update; each sum is a variable with a name."""
 
     def __init__(self) -> None:
         self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
 
     def of(self, name: str, term: tf.Tensor) -> tf.Variable:
-        """The sum so far of a term that each sample adds."""
+        """Returns the sum so far of `term`, to which each sample adds its own."""
         total = _state(f"{name}_sum", term.shape)
         self._terms.append((total, term))
         return total
@@ -297,7 +315,7 @@ class _Sums:
 
 
 def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:
-    """One choice of n by softmax; logits [1, n], Gumbel noise [n]."""
+    """Draws one of n options by softmax, from logits [1, n] and Gumbel noise [n]."""
     number = tf.argmax(logits + noise, axis=1, output_type=tf.int32)
     log_prob = -tf.nn.sparse_softmax_cross_entropy_with_logits(number, logits)
     log_probs = tf.nn.log_softmax(tf.stop_gradient(logits))

@@ -1,7 +1,9 @@
 """What the search child and the fixed child share: stem, calibration, heads and loss.
 
-Layout: N batch, H W height and width, C channels, F the current number of filters, K
-classes. Every image tensor is [N, H, W, C].
+This module must not depend on how a cell is run; the two children decide that.
+
+Layout: N = batch, H and W = height and width, C = channels, F = current number of
+filters, K = classes. Every image tensor is [N, H, W, C].
 """
 
 import math
@@ -29,18 +31,24 @@ AUX_FILTERS = (128, 768)
 class ChildConfig(NamedTuple):
     """The shape of a child.
 
-    pool_layers: the numbers of the reduction layers, ascending.
-    first_scheme: of the stem and layer 0.
-    shortcut: whether a layer's second input, calibrated, is added to its output.
-    op_shortcut: whether a separable convolution's input is added to its output.
-    op_scale: where the scale of its last batch norm starts; with stride 2 at 1.
-    node_mean: whether a node is the mean of its two operations, or else their sum.
-    share_output_kernel: whether the nodes of a layer share the kernel of its output
-      convolution (search child).
-    keep_prob: of dropout before the head.
-    drop_path_keep_prob: of the last layer's branches at the end of training (fixed
-    child).
-    loss: a key of LOSSES.
+    Attributes:
+      img_size: height and width of an image, in pixels.
+      num_layers: the child has num_layers + 2 layers.
+      num_cells: blocks in a cell.
+      out_filters: filters before the first reduction; each reduction doubles them.
+      pool_layers: the numbers of the reduction layers, ascending.
+      first_scheme: the scheme of the stem and layer 0.
+      shortcut: whether a layer adds its second input, calibrated, to its output.
+      op_shortcut: whether a separable convolution adds its input to its output.
+      op_scale: initial scale of a separable convolution's last batch norm. With stride
+        2 that scale starts at 1.
+      node_mean: whether a node is the mean of its two operations; if not, their sum.
+      share_output_kernel: whether the nodes of a layer share the kernel of its output
+        convolution (search child).
+      keep_prob: keep probability of the dropout before the head's dense layer.
+      drop_path_keep_prob: keep probability of the last layer's branches at the end of
+        training (fixed child).
+      loss: a key of LOSSES.
     """
 
     img_size: int
@@ -64,7 +72,7 @@ class ChildConfig(NamedTuple):
 
 
 class LayerShape(NamedTuple):
-    """A layer's output: its number, height = width, and channels."""
+    """The shape of a layer's output: the layer's number, height = width, channels."""
 
     layer: int
     size: int
@@ -74,10 +82,15 @@ class LayerShape(NamedTuple):
 class Outputs(NamedTuple):
     """A child that was built on one batch.
 
-    logits: [N, K]. loss: scalar, of the head alone. total_loss: scalar, with the aux
-    head's, which is built for training alone. correct: int32 scalar, how many images
-    are classified right. layers: the output shape of each layer. updates: ops to run
-    with each training step. scope: the name scope of its ops.
+    Attributes:
+      logits: [N, K].
+      loss: scalar, the loss of the head alone.
+      total_loss: scalar, which adds AUX_WEIGHT times the loss of the aux head. That
+        head is built only for training.
+      correct: int32 scalar, how many images are classified correctly.
+      layers: the output shape of each layer.
+      updates: ops to run with each training step.
+      scope: the name scope of the child's ops.
     """
 
     logits: tf.Tensor
@@ -90,14 +103,14 @@ class Outputs(NamedTuple):
 
 
 class Build(NamedTuple):
-    """A build under way. layers, updates: grow as it goes on; see Outputs."""
+    """A build in progress; its `layers` and `updates` grow meanwhile (see Outputs)."""
 
     training: bool
     layers: list[LayerShape]
     updates: list[tf.Operation]
 
     def record(self, layer: int, x: tf.Tensor) -> None:
-        """Notes the shape of a layer's output [N, H, W, C]."""
+        """Records the shape of a layer's output x [N, H, W, C]."""
         self.layers.append(LayerShape(layer, x.shape[1], x.shape[-1]))
 
 
@@ -109,8 +122,14 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def squared_hinge(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Mean over images and classes of max(0, 1 - t·logit)², t = +1 for the label's
-    class and -1 for the others (arXiv:1602.02830); logits [N, K], labels int32 [N]."""
+    """Mean squared hinge loss over images and classes (arXiv:1602.02830).
+
+    The loss is max(0, 1 - t·logit)², where t is +1 for the label's class and -1 for the
+    others.
+
+    Args:
+      logits: [N, K]. labels: int32 [N].
+    """
     targets = tf.one_hot(labels, logits.shape[-1], on_value=1.0, off_value=-1.0)
     return tf.reduce_mean(tf.square(tf.nn.relu(1.0 - targets * logits)))
 
@@ -119,7 +138,7 @@ LOSSES = {"cross_entropy": cross_entropy, "squared_hinge": squared_hinge}
 
 
 class Model:
-    """Base of both children: all weights live in the variable scope `child`."""
+    """Base class of both children; all weights are in the variable scope `child`."""
 
     scope = "child"
 
@@ -134,7 +153,7 @@ class Model:
 
         Args:
           images: float32 [N, H, W, C], normalized. labels: int32 [N].
-          training: whether dropout and the like apply.
+          training: whether to build for training (dropout, the aux head and the like).
         """
         build, loss_of = Build(training, [], []), LOSSES[self.config.loss]
         with tf.compat.v1.variable_scope(self.scope, reuse=tf.compat.v1.AUTO_REUSE):
@@ -152,33 +171,39 @@ class Model:
         return Outputs(logits, loss, total_loss, correct, *build[1:], scope)
 
     def variables(self) -> list[tf.Variable]:
-        """Every trainable weight, those of the aux head included."""
+        """Every trainable weight, including those of the aux head."""
         return tf.compat.v1.get_collection(
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )
 
     def least_memory(self, layers: list[LayerShape], batch_size: int) -> int:
-        """Bytes that a training step needs at the least, roughly: what is kept for the
-        gradient, and two numbers beside each weight.
+        """Estimates the least memory that a training step needs, in bytes.
+
+        It holds what is kept for the gradient, the weights, and two more numbers for
+        each weight.
 
         Args:
-          layers: as built.
+          layers: the output shapes of the layers, as built.
+          batch_size: images in a batch.
         """
         config = self.config
-        numbers = 4 * 3 * config.out_filters * config.img_size**2  # of the stem
+        numbers = 4 * 3 * config.out_filters * config.img_size**2  # the stem's
         for layer, size, _ in layers:
             filters = config.out_filters * config.img_size // size
             numbers += (3 + self._kept_images(layer)) * size**2 * filters
         return 4 * (batch_size * numbers + 3 * sum(self.count_params()))
 
     def _kept_images(self, layer: int) -> int:
-        """How many [H, W, F] of each image a layer's blocks keep for the gradient, at
-        the least: two thirds of what was measured of commonly sampled strings."""
+        """How many [H, W, F] tensors a layer's blocks keep for each image's gradient.
+
+        This is a low estimate: two thirds of what was measured for commonly sampled
+        strings.
+        """
         del layer
         return 6 * self.config.num_cells
 
     def count_params(self) -> tuple[int, int]:
-        """(weights of the model, weights of the aux head)."""
+        """Returns (weights without those of the aux head, weights of the aux head)."""
         params = aux_params = 0
         for variable in self.variables():
             count = math.prod(variable.shape.as_list())
@@ -191,7 +216,7 @@ class Model:
     def _layers(
         self, build: Build, stem: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """(output of the last layer, output of the aux head's layer or None)."""
+        """Returns the output of the last layer, and that of the aux layer or None."""
         raise NotImplementedError
 
     def _norm(
@@ -204,7 +229,7 @@ class Model:
         return create_weights(specs, scheme)
 
     def scheme_of(self, layer: int) -> Scheme:
-        """Layer 0 and the stem (layer -1) are of the first scheme."""
+        """The scheme of a layer; the stem (layer -1) and layer 0 have the first one."""
         return self.config.first_scheme if layer <= 0 else self.config.scheme
 
     def _context(self, build: Build, layer: int) -> Context:
@@ -212,7 +237,7 @@ class Model:
         return Context(self.scheme_of(layer), norm, self.config.op_shortcut)
 
     def _stem(self, build: Build, images: tf.Tensor) -> tf.Tensor:
-        """[N, H, W, C] to [N, H, W, 3F]."""
+        """Applies the stem: [N, H, W, C] to [N, H, W, 3F]."""
         context, filters = self._context(build, -1), 3 * self.config.out_filters
         with tf.compat.v1.variable_scope("stem_conv"):
             return self._conv_norm(context, images, filters, 3)
@@ -235,7 +260,7 @@ class Model:
     def _calibrate(
         self, context: Context, inputs: tuple[tf.Tensor, tf.Tensor], filters: int
     ) -> list[tf.Tensor]:
-        """Brings a layer's two inputs to F channels and the size of the second."""
+        """Brings a layer's two inputs to F channels and to the size of the second."""
         first, second = inputs
         act = context.scheme.activation
         with tf.compat.v1.variable_scope("calibrate_x"):
@@ -249,16 +274,18 @@ class Model:
         return [first, second]
 
     def _node(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        """A block's node of its two operations' outputs."""
+        """Combines the outputs of a block's two operations into its node."""
         return 0.5 * (x + y) if self.config.node_mean else x + y
 
     def _with_shortcut(self, output: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        """A layer's output, and, where the child has shortcuts, its second input added
-        without weights: the same for each of the output's nodes, max pooled where the
-        layer is a reduction.
+        """Adds a layer's second input to its output if the child has shortcuts.
+
+        The shortcut has no weights. It adds the same x to each node of the output; in a
+        reduction layer x is max pooled first.
 
         Args:
-          output: [N, H/stride, W/stride, F · nodes]. x: [N, H, W, F].
+          output: [N, H/stride, W/stride, F · nodes].
+          x: [N, H, W, F].
         """
         if not self.config.shortcut:
             return output
@@ -269,7 +296,7 @@ class Model:
         return output + (tf.tile(x, [1, 1, 1, nodes]) if nodes > 1 else x)
 
     def _dense(self, x: tf.Tensor) -> tf.Tensor:
-        """[N, C] to logits [N, K], real-valued in every scheme."""
+        """Maps [N, C] to logits [N, K]; the weights are real-valued in every scheme."""
         shape = [x.shape[-1], self.config.num_classes]
         w = create_weight("w", shape, self._dense_initial(shape))
         return tf.matmul(x, w)
@@ -282,7 +309,7 @@ class Model:
         return lambda: draws.initial_uniform(shape, limit, "w")
 
     def _head(self, build: Build, x: tf.Tensor) -> tf.Tensor:
-        """[N, H, W, C] to logits [N, K]."""
+        """Maps [N, H, W, C] to logits [N, K]."""
         x = self.scheme_of(self.config.num_layers).activation(x)
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
         if build.training and self.config.keep_prob < 1.0:
@@ -290,11 +317,13 @@ class Model:
         return self._dense(x)
 
     def _aux_head(self, build: Build, layer: int, x: tf.Tensor) -> tf.Tensor:
-        """The output of a layer [N, H, W, C] to logits [N, K], by weights that only
-        training uses."""
+        """Maps a layer's output [N, H, W, C] to logits [N, K].
+
+        Only training uses the weights of this head.
+        """
         context = self._context(build, layer)
         act = context.scheme.activation
-        # VALID where windows of 5, 3 apart, cover every pixel.
+        # VALID if 5×5 windows with stride 3 cover every pixel.
         size = x.shape[1]
         padding = "VALID" if size >= 5 and (size - 5) % 3 == 0 else "SAME"
         x = tf.nn.avg_pool2d(act(x), 5, 3, padding)

@@ -1,6 +1,6 @@
 """Ranks a search's strings on the whole validation set.
 
-`python -m enas.rank_arcs --help` says how; enas/loop/rank_command.py does it.
+`python -m enas.rank_arcs --help` says how; the code is in enas/loop/rank_command.py.
 """
 
 from enas.loop.rank_command import main

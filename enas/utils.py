@@ -1,7 +1,8 @@
 """Learning rates, optimizers and the op that trains a child.
 
-Layout: R rows of a bank, P numbers in a row, n rows that the sampled architecture
-reads."""
+Layout: R = rows of a bank, P = numbers in a row, n = rows that the sampled architecture
+reads.
+"""
 
 import math
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from enas.common_ops import pieces_of
 
 
 class TrainConfig(NamedTuple):
-    """How a child is trained; the names are those of the scripts' flags.
+    """How a child is trained; `child_` and a name here make the name of a flag.
 
-    adam_beta1, adam_epsilon: of Adam alone. lr_dec_every, lr_T_0: in epochs.
+    Attributes:
+      adam_beta1, adam_epsilon: for Adam only.
+      lr_dec_every, lr_T_0: in epochs.
     """
 
     optim_algo: str = "adam"
@@ -35,7 +38,13 @@ class TrainConfig(NamedTuple):
 
 
 class TrainOps(NamedTuple):
-    """train: one update. lr, grad_norm: scalars; the norm is that before clipping."""
+    """The op that trains a child, and what a log shows of it.
+
+    Attributes:
+      train: makes one update.
+      lr: scalar, the learning rate.
+      grad_norm: scalar, the norm of the gradient before clipping.
+    """
 
     train: tf.Operation
     lr: tf.Tensor
@@ -45,10 +54,11 @@ class TrainOps(NamedTuple):
 def learning_rates(config: TrainConfig, num_epochs: int) -> list[float]:
     """The learning rate of each epoch.
 
-    Cosine with warm restarts (arXiv:1608.03983): min + ½(max - min)(1 + cos(π·t/T)), t
-    the whole epochs since the last restart, T the epochs between it and the next, first
-    T_0 and then T_mul times the one before. Otherwise lr·lr_dec_rate^(epoch //
-    lr_dec_every).
+    A cosine schedule with warm restarts (arXiv:1608.03983) gives
+    min + ½(max - min)(1 + cos(π·t/T)). Here t is the number of whole epochs since the
+    last restart, and T is the length of the current period in epochs. The first period
+    is T_0, and each later one is T_mul times the one before. The stepwise schedule
+    gives lr·lr_dec_rate^(epoch // lr_dec_every).
     """
     rates, t, period = [], 0, config.lr_T_0
     for epoch in range(num_epochs):
@@ -65,23 +75,26 @@ def learning_rates(config: TrainConfig, num_epochs: int) -> list[float]:
 
 
 class _UniqueRows:
-    """Optimizer mixin: the rows of a sparse gradient are known to be distinct, since
-    every edge of a cell reads rows of its own, so nothing needs to be summed."""
+    """Optimizer mixin for sparse gradients whose rows are distinct.
+
+    Every edge of a cell reads rows of its own, so no duplicate rows need to be summed.
+    """
 
     def _resource_apply_sparse_duplicate_indices(self, grad, handle, indices):
         return self._resource_apply_sparse(grad, handle, indices)
 
 
 class Momentum(_UniqueRows, tf.compat.v1.train.MomentumOptimizer):
-    """Nesterov momentum; rows that were not read keep still, and so does their slot."""
+    """Nesterov momentum; rows that were not read keep their weights and their slot."""
 
 
 class Adam(_UniqueRows, tf.compat.v1.train.AdamOptimizer):
     """Adam (arXiv:1412.6980) that touches only the rows that were read.
 
-    TensorFlow's own decays the slots of, and moves, every row at every step, which
-    costs time in proportion to all candidates. Rows that were not read keep their
-    weights and slots here; the bias correction counts all steps, as there."""
+    TensorFlow's own Adam moves every row and decays its slots at every step, which
+    costs time in proportion to all candidates. Here, rows that were not read keep their
+    weights and slots. The bias correction counts all steps, as in TensorFlow's.
+    """
 
     def _resource_apply_sparse(self, grad, var, indices):
         beta1_power, beta2_power = self._get_beta_accumulators()
@@ -115,10 +128,14 @@ def get_train_ops(
     steps_per_epoch: int,
     num_epochs: int,
 ) -> TrainOps:
-    """The op that takes one step down the loss, and what a log shows of it.
+    """Builds the op that takes one step down the loss, and what a log shows of it.
 
-    A gradient with respect to a bank is sparse: only the rows that the sampled
+    The gradient with respect to a bank is sparse. So only the rows that the sampled
     architecture read are regularized, clipped, updated and kept in bounds.
+
+    Args:
+      loss: scalar.
+      num_epochs: the schedule's length; after it the last learning rate stays.
     """
     rates = learning_rates(config, max(1, num_epochs))
     epoch = tf.minimum(global_step // steps_per_epoch, len(rates) - 1)
@@ -150,7 +167,10 @@ def get_train_ops(
 
 
 def _add_decay(gradient, variable: tf.Variable, l2_reg: float):
-    """The gradient of loss + l2_reg · sum of squares; of the rows read, if sparse."""
+    """Returns the gradient of loss + l2_reg · sum of squared weights.
+
+    If the gradient is sparse, the sum is over the rows that were read.
+    """
     if isinstance(gradient, tf.IndexedSlices):
         rows = tf.gather(variable, gradient.indices)
         values = gradient.values + 2.0 * l2_reg * rows
@@ -159,9 +179,9 @@ def _add_decay(gradient, variable: tf.Variable, l2_reg: float):
 
 
 def _clip_pieces(gradient, variable: tf.Variable, bound: float):
-    """Clips the norm of each logical tensor, whatever variable it is packed in."""
+    """Clips the norm of each logical tensor, even if a variable packs several."""
     if not isinstance(gradient, tf.IndexedSlices):
-        (_,) = pieces_of(variable)  # several stand in a bank only
+        (_,) = pieces_of(variable)  # only a bank holds several pieces
         return tf.clip_by_norm(gradient, bound)
     sizes = [piece.size for piece in pieces_of(variable)]
     parts = tf.split(gradient.values, sizes, axis=1)  # [n, size] each
@@ -170,7 +190,7 @@ def _clip_pieces(gradient, variable: tf.Variable, bound: float):
 
 
 def _keep_in_bounds(gradient, variable: tf.Variable) -> tf.Operation | None:
-    """Clips latent weights to their bounds after an update; None if there are none."""
+    """Clips latent weights to their bounds after an update; None without bounds."""
     pieces = pieces_of(variable)
     if all(math.isinf(piece.bound) for piece in pieces):
         return None

@@ -1,13 +1,14 @@
 """Keras 3 layers whose kernel passes through a quantizer before it is used.
 
-A layer here makes its own latent kernels, so that it works in a plain `keras.Model`
-with `fit`, `save` and `load_model`; or it takes existing tensors as its latent kernels
-from `w_getter`, so that it works on slices of shared variables in a graph. The layers
-of this module leave kernels as they are (float). `layers_of` makes the layers of a
-number format from one mixin, which says how a kernel is quantized.
+A layer that makes its own latent kernels works in a plain `keras.Model` with `fit`,
+`save` and `load_model`. A layer that takes existing tensors from `w_getter` as its
+latent kernels works on slices of shared variables in a graph. The layers of this module
+leave kernels as they are (float). `layers_of` makes the layers of a number format from
+one mixin, which says how a kernel is quantized.
 
-Layout: N batch, H W height and width, C channels, F filters, K kernel size; [N, H, W,
-C] images, [K, K, C, F] kernels, [K, K, C, 1] depthwise kernels."""
+Layout: N = batch, H and W = height and width, C = channels, F = filters, K = kernel
+size. Images are [N, H, W, C], kernels [K, K, C, F], depthwise kernels [K, K, C, 1].
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -24,13 +25,17 @@ serializable = keras.saving.register_keras_serializable(package="lowbit")
 
 
 def fans(shape: Sequence[int], depthwise: bool = False) -> tuple[int, int]:
-    """(inputs that one output sums, outputs that one input feeds) of a kernel."""
+    """Returns a kernel's (fan in, fan out).
+
+    Fan in counts the inputs that one output sums; fan out counts the outputs that one
+    input feeds.
+    """
     window = math.prod(shape[:-2])
     return window * (1 if depthwise else shape[-2]), window * shape[-1]
 
 
 def glorot_scale(shape: Sequence[int], depthwise: bool = False) -> float:
-    """sqrt(1.5 / (fan in + fan out)), BinaryConnect's H (arXiv:1511.00363)."""
+    """BinaryConnect's H, sqrt(1.5 / (fan in + fan out)) (arXiv:1511.00363)."""
     return math.sqrt(1.5 / sum(fans(shape, depthwise)))
 
 
@@ -52,16 +57,17 @@ class BaseLayer(keras.layers.Layer):
     """What all layers share: latent kernels, their quantizer, an optional bias.
 
     Args:
-      H: weights live in [-H, H]: a positive number, or 'Glorot' for
+      H: the weights stay in [-H, H]. A positive number, or 'Glorot' for
         sqrt(1.5/(fan in + fan out)). Float layers have no such bound.
-      kernel_lr_multiplier: the gradient of the latent kernels is multiplied by this; a
-        number, or 'Glorot' for sqrt((fan in + fan out)/1.5). For SGD and momentum that
-        multiplies the kernels' learning rate; Adam divides it out again, but for
-        epsilon.
-      use_bias: adds a real-valued bias, starting at zero.
-      w_getter: a function of no arguments that returns the latent kernel as a tensor
-        (for a separable convolution: both, depthwise first). The layer then has no
-        kernel of its own, and cannot be saved.
+      kernel_lr_multiplier: multiplies the gradient of the latent kernels. A positive
+        number, or 'Glorot' for sqrt((fan in + fan out)/1.5). With SGD and momentum it
+        multiplies the kernels' learning rate. Adam divides it out again, except for the
+        effect of epsilon.
+      use_bias: whether to add a real-valued bias, which starts at zero.
+      w_getter: a function without arguments that returns the latent kernel as a tensor
+        (both kernels, for a separable convolution with the depthwise one first, and for
+        a factorized reduction with the even one first). The layer then has no kernel of
+        its own and cannot be saved.
 
     Raises:
       ValueError: H or kernel_lr_multiplier is neither positive nor 'Glorot'.
@@ -91,12 +97,15 @@ class BaseLayer(keras.layers.Layer):
         self.latent_kernels: list = []
 
     def quantize_kernel(self, w: tf.Tensor, H: float) -> tf.Tensor:
-        """The kernel that is used, from the latent one. Float: itself."""
+        """Quantizes the latent kernel w; a float layer returns w itself."""
         del H
         return w
 
     def kernel_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each latent kernel; depthwise ones are named so."""
+        """Maps the name of each latent kernel to its shape.
+
+        The name of a depthwise kernel must start with 'depthwise'.
+        """
         raise NotImplementedError
 
     def build(self, input_shape):
@@ -112,7 +121,7 @@ class BaseLayer(keras.layers.Layer):
             )
 
     def outputs(self, channels: int) -> int:
-        """Output channels for so many input channels: the last kernel's, by default."""
+        """The number of output channels; by default that of the last kernel."""
         *_, last = self.kernel_shapes(channels).values()
         return last[-1]
 
@@ -136,7 +145,7 @@ class BaseLayer(keras.layers.Layer):
         return 1.0 / scale if inverse else scale
 
     def kernels(self, channels: int) -> list[tf.Tensor]:
-        """The quantized kernels, for inputs of so many channels."""
+        """The quantized kernels for inputs with that number of channels."""
         latent = self.latent_kernels
         if self.w_getter is not None:
             latent = self.w_getter()
@@ -167,7 +176,7 @@ class BaseLayer(keras.layers.Layer):
 
 
 class BaseDense(BaseLayer):
-    """[..., C] to [..., units]; kernel [C, units]."""
+    """Dense layer: [..., C] to [..., units]. The kernel is [C, units]."""
 
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)
@@ -185,7 +194,7 @@ class BaseDense(BaseLayer):
 
 
 class BaseSpatial(BaseLayer):
-    """What the convolutions share.
+    """Base class of the convolutions.
 
     Args:
       kernel_size: K, for a K×K kernel.
@@ -213,7 +222,7 @@ class BaseSpatial(BaseLayer):
 
 
 class BaseConv2D(BaseSpatial):
-    """[N, H, W, C] to [N, H', W', F]; kernel [K, K, C, F]."""
+    """Convolution: [N, H, W, C] to [N, H', W', F]. The kernel is [K, K, C, F]."""
 
     def __init__(self, filters: int, kernel_size: int, **kwargs):
         super().__init__(kernel_size, **kwargs)
@@ -232,7 +241,7 @@ class BaseConv2D(BaseSpatial):
 
 
 class BaseDepthwiseConv2D(BaseSpatial):
-    """[N, H, W, C] to [N, H', W', C]; kernel [K, K, C, 1]."""
+    """Depthwise convolution: [N, H, W, C] to [N, H', W', C]. Kernel: [K, K, C, 1]."""
 
     def outputs(self, channels):
         return channels
@@ -248,9 +257,10 @@ class BaseDepthwiseConv2D(BaseSpatial):
 
 
 class BaseSeparableConv2D(BaseSpatial):
-    """[N, H, W, C] to [N, H', W', F]; kernels [K, K, C, 1] and [1, 1, C, F].
+    """Separable convolution: [N, H, W, C] to [N, H', W', F].
 
-    Nothing stands between the depthwise and the pointwise convolution.
+    The kernels are [K, K, C, 1] and [1, 1, C, F]. Nothing comes between the depthwise
+    and the pointwise convolution.
     """
 
     def __init__(self, filters: int, kernel_size: int, **kwargs):
@@ -273,13 +283,13 @@ class BaseSeparableConv2D(BaseSpatial):
 
 
 class BaseFactorizedReduction(BaseLayer):
-    """[N, H, W, C] to [N, H/2, W/2, F]; kernels [1, 1, C, F/2] twice.
+    """Factorized reduction: [N, H, W, C] to [N, H/2, W/2, F].
 
-    One 1×1 convolution of stride 2 reads pixels 0, 2, 4 … in both directions and makes
-    the first half of the filters. Another one reads pixels 1, 3, 5 … (zero beyond the
-    edge of an odd size) and makes the other half. Both are computed as one 2×2
-    convolution whose kernel is zero off its diagonal, which spares slicing the image
-    and the gradient of that.
+    There are two kernels, [1, 1, C, F/2] each. A 1×1 convolution with stride 2 reads
+    pixels 0, 2, 4 … in both directions and makes the first half of the filters. Another
+    one reads pixels 1, 3, 5 … (zero beyond the edge of an odd size) and makes the other
+    half. Both are computed as one 2×2 convolution whose kernel is zero off its
+    diagonal. This avoids slicing the image, and the gradient of the slices.
 
     Args:
       filters: F, even.
@@ -320,7 +330,7 @@ class Layers(NamedTuple):
     factorized_reduction: type[BaseFactorizedReduction]
 
 
-LAYERS = Layers(  # of plain numbers
+LAYERS = Layers(  # float: kernels stay as they are
     BaseDense,
     BaseConv2D,
     BaseDepthwiseConv2D,
@@ -330,11 +340,11 @@ LAYERS = Layers(  # of plain numbers
 
 
 def layers_of(mixin: type) -> Layers:
-    """The layers whose kernels a mixin quantizes, such as TernaryDense of Ternary.
+    """Makes the layers whose kernels a mixin quantizes: Ternary makes TernaryDense.
 
     Args:
-      mixin: a class with `quantize_kernel` (see BaseLayer), which may have arguments of
-        its own. Its name is the first word of the layers' names.
+      mixin: a class with `quantize_kernel` (see BaseLayer); it may have arguments of
+        its own. The names of the layers begin with its name.
     """
     return Layers(*[_quantized(mixin, base) for base in LAYERS])
 
@@ -344,7 +354,7 @@ def _quantized(mixin: type, base: type[BaseLayer]) -> type:
     summary = f"{base.__name__} with a kernel that {mixin.__name__} quantizes."
     content = {
         "__doc__": f"{summary}\n\n    {base.__doc__}",
-        "__module__": mixin.__module__,  # where its users find it
+        "__module__": mixin.__module__,  # users import it from there
         "bounded": True,
     }
     return serializable(type(name, (mixin, base), content))

@@ -1,11 +1,11 @@
-"""Rounding with a straight-through gradient, shared by every low-bit scheme.
+"""Straight-through gradients and a faster depthwise convolution, for every scheme.
 
-A quantizer is a step function: its own gradient is zero almost everywhere. The
-straight-through estimator (Bengio et al., arXiv:1308.3432) passes the incoming
-gradient on as if the step were the identity, and stops it where the input lies outside
-the range that the quantizer can represent.
+A quantizer is a step function, so its own gradient is zero almost everywhere. The
+straight-through estimator (Bengio et al., arXiv:1308.3432) passes the incoming gradient
+on as if the step were the identity. Activations stop it where the input lies outside
+the range that the quantizer can represent; ternary and n-bit weights never do.
 
-This module knows no scheme, no layer and no variable.
+This module must not know any scheme, layer or variable.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,13 @@ import tensorflow as tf
 
 
 def gradient_within_one(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """dy where |x| <= 1, else 0; one fused op.
+    """Returns dy where |x| <= 1, else 0, by one fused op.
 
-    The op is the gradient of TensorFlow's fake quantization, whose range [-1, 1] is
-    exact at two bits with a narrow range (levels -1, 0, 1).
+    The op is the gradient of TensorFlow's fake quantization. Its range [-1, 1] is exact
+    at two bits with a narrow range (levels -1, 0, 1).
 
     Args:
-      dy, x: float32, of one shape.
+      dy, x: float32, of the same shape.
     """
     return tf.raw_ops.FakeQuantWithMinMaxArgsGradient(
         gradients=dy, inputs=x, min=-1.0, max=1.0, num_bits=2, narrow_range=True
@@ -28,7 +28,7 @@ def gradient_within_one(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def gradient_between(low: float, high: float) -> Callable:
-    """The gradient function "dy where low <= x < high, else 0"."""
+    """Makes the gradient function "dy where low <= x < high, else 0"."""
 
     def gradient(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         inside = tf.logical_and(tf.greater_equal(x, low), tf.less(x, high))
@@ -38,7 +38,7 @@ def gradient_between(low: float, high: float) -> Callable:
 
 
 def gradient_everywhere(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """dy, whatever x is."""
+    """Returns dy, whatever x is."""
     del x
     return dy
 
@@ -48,9 +48,9 @@ def straight_through(
     gradient: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     x: tf.Tensor,
 ) -> tf.Tensor:
-    """forward(x), whose gradient is gradient(dy, x).
+    """Returns forward(x), whose gradient is gradient(dy, x).
 
-    Only x is kept for the backward pass, which x's producer keeps in any case.
+    Only x is kept for the backward pass, and the op that makes x keeps it anyway.
 
     Args:
       forward: the step function.
@@ -68,11 +68,12 @@ def straight_through(
 def depthwise_conv2d(
     x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str
 ) -> tf.Tensor:
-    """Depthwise convolution, with a faster gradient at stride 1, SAME, of odd kernels.
+    """Depthwise convolution; odd kernels with stride 1 and SAME have a faster gradient.
 
-    The gradient with respect to x is then the depthwise convolution of the incoming one
-    with the kernel turned by 180°, for which oneDNN's forward op takes a quarter of the
-    time of the op meant for it. For the kernel's, see `_kernel_gradient`.
+    Their gradient with respect to x is the depthwise convolution of the incoming
+    gradient with the kernel turned by 180°. oneDNN's forward op takes a quarter of the
+    time that the op meant for this gradient takes. For the gradient with respect to the
+    kernel, see `_kernel_gradient`.
 
     Args:
       x: float32 [N, H, W, C]. kernel: float32 [K, K, C, 1]. Both receive gradient.
@@ -99,11 +100,11 @@ def depthwise_conv2d(
 
 
 def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-    """Of a depthwise kernel [size, size, C, 1], at stride 1 and SAME padding.
+    """Gradient of a depthwise kernel [size, size, C, 1] with stride 1 and SAME padding.
 
-    oneDNN is fast where a kernel is one or three columns wide: eight times as fast for
-    three columns as for five. So the middle three columns are one op, and each other
-    column is one on x moved aside.
+    oneDNN is fast if a kernel is one or three columns wide: eight times as fast for
+    three columns as for five. So one op computes the middle three columns. Each other
+    column is one more op, on a shifted x.
     """
     if size <= 3:
         return _columns_gradient(x, dy, size, size)
@@ -130,7 +131,7 @@ def _columns_gradient(x: tf.Tensor, dy: tf.Tensor, rows: int, columns: int):
 
 
 def scaled(quantizer: Callable[[tf.Tensor], tf.Tensor], w: tf.Tensor, H: float):
-    """H · quantizer(w / H): a quantizer made for [-1, 1] applied to [-H, H].
+    """Returns H · quantizer(w / H), to use a quantizer made for [-1, 1] on [-H, H].
 
     The gradient with respect to w is that of the quantizer at w / H.
     """
@@ -140,7 +141,7 @@ def scaled(quantizer: Callable[[tf.Tensor], tf.Tensor], w: tf.Tensor, H: float):
 
 
 def scale_gradient(x: tf.Tensor, factor: float) -> tf.Tensor:
-    """x, whose gradient is multiplied by factor."""
+    """Returns x; its gradient is multiplied by factor."""
     if factor == 1.0:
         return x
     return straight_through(tf.identity, lambda dy, _: factor * dy, x)

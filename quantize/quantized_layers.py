@@ -1,6 +1,7 @@
 """Keras layers with n-bit fixed-point kernels, and the n-bit activations as layers.
 
-The arguments are those of the base layers (`quantize/base_layers.py`) and `n_bits`.
+The layers take the arguments of the base layers (`quantize/base_layers.py`) and
+`n_bits`.
 """
 
 import keras

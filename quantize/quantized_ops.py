@@ -1,6 +1,6 @@
 """n-bit fixed-point quantizers, n >= 2. Throughout, m = 2^(n-1).
 
-Paper: QNN (Hubara et al., arXiv:1609.07061). TensorFlow's round takes ties to even.
+Paper: QNN (Hubara et al., arXiv:1609.07061). TensorFlow rounds ties to even.
 """
 
 import tensorflow as tf
@@ -29,8 +29,8 @@ def quantized_tanh(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
     """The n-bit activation on [-1, 1).
 
     Forward: clip(round(x·m), -m, m - 1)/m.
-    Gradient: 1 where that does not clip, which is -1 - 1/(2m) <= x < 1 - 1/(2m), else
-    0. arXiv:1609.07061, section 3.
+    Gradient: 1 where the rounded value is not clipped, that is, where
+    -1 - 1/(2m) <= x < 1 - 1/(2m); else 0. arXiv:1609.07061, section 3.
 
     Args:
       x: float32 of any shape; receives gradient.
@@ -47,9 +47,10 @@ def quantized_tanh(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
 def quantized_relu(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
     """The n-bit activation on [0, 1).
 
-    Forward: clip(2·round(h(x)·2^n)/2^n - 1, 0, 1 - 2^(1-n)), h(x) = clip((x + 1)/2, 0,
-    1).
-    Gradient: 1 where that does not clip, which is -2^-n <= x < 1 - 2^-n, else 0.
+    Forward: clip(2·round(h(x)·2^n)/2^n - 1, 0, 1 - 2^(1-n)), where
+    h(x) = clip((x + 1)/2, 0, 1).
+    Gradient: 1 where the rounded value is not clipped, that is, where
+    -2^-n <= x < 1 - 2^-n; else 0.
 
     Args:
       x: float32 of any shape; receives gradient.
@@ -71,8 +72,8 @@ def quantize(w: tf.Tensor, n_bits: int = 4, H: float = 1.0) -> tf.Tensor:
     """n-bit weights in {-H, ..., H·(m - 1)/m}.
 
     Forward: H·clip(round(w/H·m), -m, m - 1)/m.
-    Gradient: 1 everywhere, so also at the upper end, where a gradient of zero would
-    hold a weight that once got there for ever. arXiv:1609.07061, section 3.
+    Gradient: 1 everywhere, even at the upper end. A gradient of zero there would hold a
+    weight for ever once it got there. arXiv:1609.07061, section 3.
 
     Args:
       w: latent weights, float32 of any shape; receives gradient.

@@ -1,7 +1,7 @@
 """Keras layers with ternary kernels.
 
-The arguments are those of the base layers (`quantize/base_layers.py`). For ternary
-activations put `keras.layers.Activation(ternary_tanh)` before a layer.
+The layers take the arguments of the base layers (`quantize/base_layers.py`). For
+ternary activations, put `keras.layers.Activation(ternary_tanh)` before a layer.
 """
 
 from quantize.base_layers import layers_of, serializable

@@ -1,7 +1,7 @@
 """Ternary quantizers: values in {-1, 0, +1}.
 
-Paper: Ternary Weight Networks (Li et al., arXiv:1605.04711); the fixed threshold of
-one half is that of rounding.
+Paper: Ternary Weight Networks (Li et al., arXiv:1605.04711). The threshold is fixed at
+one half, as in rounding.
 """
 
 import tensorflow as tf
@@ -15,9 +15,10 @@ from quantize.base_ops import (
 
 
 def _ternary(x: tf.Tensor) -> tf.Tensor:
-    """clip(ceil(x - 1/2), -1, 1), which takes half the time of comparisons.
+    """Computes clip(ceil(x - 1/2), -1, 1), which takes half the time of comparisons.
 
-    The difference is exact but for the one float next above -1/2, which becomes -1."""
+    Rounding in x - 1/2 matters only for the next float above -1/2, which becomes -1.
+    """
     return tf.raw_ops.ClipByValue(
         t=tf.math.ceil(x - 0.5), clip_value_min=-1.0, clip_value_max=1.0
     )
@@ -27,7 +28,7 @@ def ternary_tanh(x: tf.Tensor) -> tf.Tensor:
     """The ternary activation.
 
     Forward: +1 where x > 0.5, -1 where x <= -0.5, else 0.
-    Gradient: that of clip(x, -1, 1), 1 where |x| <= 1, else 0.
+    Gradient: that of clip(x, -1, 1), which is 1 where |x| <= 1, else 0.
 
     Args:
       x: float32 of any shape; receives gradient.

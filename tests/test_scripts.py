@@ -340,24 +340,27 @@ def fail(status, message, script, *flags, reading=False):
         ),
         ("number 2 of the arc, .*is 5; allowed", ("-fixed_arc", "0 5" + ARC[3:])),
         ("child_num_cells=3 needs 24.*=5", ("-fixed_arc", ARC, "--child_num_cells=3")),
-        ("child_out_filters is 7; it is even", ("--child_out_filters=7",)),
+        ("child_out_filters is 7; it must be even", ("--child_out_filters=7",)),
         ("images have 28 pixels a side; 3 reductions .* of 8", ("--img_size=28",)),
         ("child_lr_min 0.1 is above child_lr_max", ("--child_lr_min=0.1",)),
-        ("child_keep_prob is 0.0; it is above 0", ("--child_keep_prob=0",)),
-        ("random_rotation is 181.0; it is from 0", ("--random_rotation=181",)),
-        ("random_zoom is 1.0; it is at least 0", ("--random_zoom=1",)),
+        ("child_keep_prob is 0.0; it must be above 0", ("--child_keep_prob=0",)),
+        ("random_rotation is 181.0; it must be from 0", ("--random_rotation=181",)),
+        ("random_zoom is 1.0; it must be at least 0", ("--random_zoom=1",)),
         ("child_n_bits is 1; .*binarize", ("--child_n_bits=1",)),
         ("channel is 2", ("--channel=2",)),
-        ("child_scheme is 'int8'; it is one of binar", ("--child_scheme=int8",)),
+        ("child_scheme is 'int8'; it must be one of binar", ("--child_scheme=int8",)),
         ("child_first_scheme is 'x'; .* of binar", ("--child_first_scheme=x",)),
         ("child_loss is 'mse'", ("--child_loss=mse",)),
         ("child_optim_algo is 'lion'", ("--child_optim_algo=lion",)),
         ("child_clip_mode is 'value'; .*norm", ("--child_clip_mode=value",)),
-        ("batch_size is 0; it is at least 1", ("--batch_size=0",)),
+        ("batch_size is 0; it must be at least 1", ("--batch_size=0",)),
         ("child_lr_max is nan", ("--child_lr_max=nan",)),
         ("child_pool_layers has 'x'", ("--child_pool_layers=x",)),
         ("child_pool_layers is ',', which", ("--child_pool_layers=,",)),
-        ("batch_size is 99999999999; it is at most", ("--batch_size=99999999999",)),
+        (
+            "batch_size is 99999999999; it must be at most",
+            ("--batch_size=99999999999",),
+        ),
         ("batch_size.*a b", ("--batch_size=a\nb",)),
         ("child_pool_layers names a layer twice", ("--child_pool_layers=1 1",)),
         ("child_use_aux_heads needs a layer after .* 7", ("--child_pool_layers=7",)),
@@ -455,10 +458,16 @@ def _is_indented(line):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 128.0}, "constant batch_size is 128.0; it is a whole number"),
-        ({"random_flip": 1}, "constant random_flip is 1; it is True or False"),
-        ({"child_keep_prob": "1"}, "constant child_keep_prob is '1'; it is a number"),
-        ({"data_path": None}, "constant data_path is None; it is text in quotes"),
+        (
+            {"batch_size": 128.0},
+            "constant batch_size is 128.0; it must be a whole number",
+        ),
+        ({"random_flip": 1}, "constant random_flip is 1; it must be True or False"),
+        (
+            {"child_keep_prob": "1"},
+            "constant child_keep_prob is '1'; it must be a number",
+        ),
+        ({"data_path": None}, "constant data_path is None; it must be text in quotes"),
         ({"bacth_size": 128}, "constant bacth_size is no flag"),
     ],
 )
@@ -527,7 +536,9 @@ def test_recipes():
         constants = importlib.import_module(script).CONSTANTS
         for name, value in RECIPES["recommended"].items():
             assert constants.get(name, value) == value
-    with pytest.raises(UsageError, match="recipe is 'best'; it is one of recommended"):
+    with pytest.raises(
+        UsageError, match="recipe is 'best'; it must be one of recommended"
+    ):
         parse(["script", "--recipe=best"], constants)
 
 

@@ -1,1 +1,4 @@
-"""What every room uses: errors, files, tables, memory, random numbers."""
+"""What all packages use: errors, files, tables, memory, random numbers.
+
+Nothing here may import another package of this project.
+"""

@@ -1,4 +1,4 @@
-"""What every program does with its command line and with what goes wrong."""
+"""What all programs share: the argument parser, and how they print and fail."""
 
 import argparse
 import io
@@ -11,7 +11,7 @@ from enas.base.errors import InputError, Interrupted, UsageError
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong as a UsageError of one line."""
+    """An argument parser that reports a mistake as a one-line UsageError."""
 
     def error(self, message: str):
         raise UsageError(f"{message}; see --help")
@@ -19,9 +19,14 @@ class Parser(argparse.ArgumentParser):
 
 @contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """Around all that a program does: what its user can mend ends it with one line on
-    stderr and an exit status: 2 for usage, 1 for the rest; for an interruption 128 and
-    the signal's number, as shells have it."""
+    """Ends a program with one line on stderr if its user can mend what went wrong.
+
+    The exit status is 2 for wrong usage and 1 for other errors. For an interruption it
+    is 128 plus the signal's number, as in shells.
+
+    Args:
+      program: its name, with which the line begins.
+    """
     try:
         yield
     except UsageError as error:
@@ -37,15 +42,20 @@ def one_line_errors(program: str) -> Iterator[None]:
 
 
 def show_all_letters() -> None:
-    """A letter that the terminal's alphabet lacks, such as "±", is shown by its code
-    and does not end a program."""
+    """Makes stdout print the code of a letter, such as "±", that its encoding lacks.
+
+    Without this, such a letter would end the program.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def show(text: str) -> None:
-    """Prints a result. A reader that has seen enough (`… | head`) is no error, and what
-    is printed after that goes nowhere."""
+    """Prints a result.
+
+    It is no error if the reader has seen enough (`… | head`): what is printed after
+    that goes nowhere.
+    """
     try:
         print(text, flush=True)
     except BrokenPipeError:

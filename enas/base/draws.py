@@ -1,9 +1,9 @@
-"""Random numbers in the graph, as a function of a seed and of where the run is.
+"""Draws random numbers in the graph, from a seed and the place in the run.
 
-No state is kept from one session run to the next: a run that was interrupted, and goes
-on, draws what it would have drawn. Where no place is fed, each session run draws other
-numbers. What a variable starts at is a function of the graph's seed and of the
-variable's name, so that it does not depend on what else the graph holds.
+It must keep no state between session runs: a run that is interrupted and continued
+draws the same numbers as one that is not. If no place is fed, each session run draws
+different numbers. The initial value of a variable is a function of the graph's seed and
+the variable's name, so it does not depend on what else the graph holds.
 """
 
 import secrets
@@ -11,7 +11,7 @@ import zlib
 
 import tensorflow as tf
 
-_DRAWS = "draws"  # collection that holds the one _Draws of a graph
+_DRAWS = "draws"  # the collection that holds a graph's only _Draws
 
 
 class _Draws:
@@ -22,7 +22,7 @@ class _Draws:
 
 
 def uniform(shape) -> tf.Tensor:
-    """Float32 in [0, 1), another tensor for each call, in the default graph."""
+    """Draws uniform float32 in [0, 1) in the default graph, other ones in each call."""
     draws = _of_default_graph()
     draws.count += 1
     seed = draws.place + tf.constant([draws.count, 0], tf.int64)
@@ -30,25 +30,25 @@ def uniform(shape) -> tf.Tensor:
 
 
 def initial_uniform(shape, bound: float, name: str) -> tf.Tensor:
-    """Where a variable starts: float32, uniform in [-bound, bound).
+    """Returns the initial value of a variable: float32, uniform in [-bound, bound).
 
     Args:
-      name: the variable's, in the current variable scope.
+      name: the variable's name in the current variable scope.
     """
     return tf.random.stateless_uniform(shape, _initial_seed(name), -bound, bound)
 
 
 def initial_normal(shape, stddev: float, name: str) -> tf.Tensor:
-    """Where a variable starts: float32, normal with mean 0.
+    """Returns the initial value of a variable: float32, normal with mean 0.
 
     Args:
-      name: the variable's, in the current variable scope.
+      name: the variable's name in the current variable scope.
     """
     return tf.random.stateless_normal(shape, _initial_seed(name), stddev=stddev)
 
 
 def _initial_seed(name: str) -> list[int]:
-    """Of the graph's seed, or another one each time where it has none."""
+    """Returns a variable's seed, from the graph's seed or else a random one."""
     seed = tf.compat.v1.get_default_graph().seed
     seed = secrets.randbits(31) if seed is None else seed
     scope = tf.compat.v1.get_variable_scope().name
@@ -56,12 +56,12 @@ def _initial_seed(name: str) -> list[int]:
 
 
 def feed(seed: int, activity: int, number: int) -> dict:
-    """The feed_dict that says where the run is; empty where the graph draws nothing.
+    """Returns the feed_dict of a place in the run; empty if the graph draws nothing.
 
     Args:
-      seed: of the run, at least 0 and below 2^32.
-      activity: what the run is doing, at least 0 and below 256.
-      number: of the step, the sample or the batch of that activity.
+      seed: the run's seed, at least 0 and below 2^32.
+      activity: a number for what the run is doing, at least 0 and below 256.
+      number: the number of the step, sample or batch within that activity.
     """
     place = [seed << 24 | activity << 16, number]
     return {d.place: place for d in tf.compat.v1.get_collection(_DRAWS)}

@@ -6,8 +6,11 @@ class UsageError(Exception):
 
 
 class Interrupted(Exception):
-    """A signal, its number, ended a run that was saved; exit status 128 and more."""
+    """A signal ended a run that was saved; exit status 128 plus the signal's number.
+
+    That number is the only argument.
+    """
 
 
 class InputError(Exception):
-    """A file, a folder or data cannot be used; exit status 1."""
+    """A file, a folder or some data cannot be used; exit status 1."""

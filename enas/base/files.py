@@ -1,4 +1,4 @@
-"""Writing a file whole, so that no half of one is ever seen."""
+"""Writes files whole, so that nobody ever sees half of one."""
 
 import json
 import os
@@ -8,12 +8,16 @@ from enas.base.errors import InputError
 
 
 def write_json(path: str, content: Any) -> None:
-    """Writes a file as `write_text` does."""
+    """Replaces a whole file with `content` as JSON.
+
+    Raises:
+      InputError: it cannot be written.
+    """
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_text(path: str, text: str) -> None:
-    """Replaces a file whole.
+    """Replaces a whole file with `text`.
 
     Raises:
       InputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Python's search for garbage, put off while a run starts."""
+"""Puts off Python's garbage collection while a run starts."""
 
 import gc
 from collections.abc import Iterator
@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Around a part of the start, which makes half a million objects and hardly any
-    garbage: looking for it takes a second. What was made stays, so later searches leave
-    it out."""
+    """Turns garbage collection off for a part of the start.
+
+    The start makes half a million objects and hardly any garbage, and the search for it
+    takes a second. These objects stay, so later collections leave them out.
+    """
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""How much memory is free, and whether what comes would fit; without TensorFlow."""
+"""Tells how much memory is free, and whether a run would fit; without TensorFlow."""
 
 import os
 from typing import NamedTuple
@@ -9,8 +9,11 @@ from enas.base.errors import InputError
 
 
 class _Cgroup(NamedTuple):
-    """Where a container's limit and use stand, and among its statistics the files that
-    are cached, which are dropped where memory is wanted."""
+    """The files that tell a container's memory limit and use.
+
+    Attributes:
+      cached: the statistic of cached files, which are dropped when memory is wanted.
+    """
 
     folder: str
     limit: str
@@ -30,7 +33,7 @@ _CGROUPS = (
 
 
 def free_bytes() -> int:
-    """What the machine, and the container if there is one, can still give."""
+    """Returns the bytes that the machine, and its container if any, can still give."""
     free = [psutil.virtual_memory().available + psutil.swap_memory().free]
     for cgroup in _CGROUPS:
         try:
@@ -40,7 +43,7 @@ def free_bytes() -> int:
                 _lines(cgroup, cgroup.usage),
             )
             free.append(int(limit) - int(usage) + int(statistics[cgroup.cached]))
-        except (OSError, ValueError, KeyError):  # there is none, or its limit is 'max'
+        except (OSError, ValueError, KeyError):  # no such cgroup, or its limit is 'max'
             continue
     return max(0, min(free))
 
@@ -51,13 +54,15 @@ def _lines(cgroup: _Cgroup, name: str) -> list[str]:
 
 
 def check(needed: float, what: str, remedy: str) -> None:
-    """Whether so many bytes are free.
+    """Checks that enough memory is free.
 
     Args:
-      what: needs them; remedy: what would make it smaller; both for the message.
+      needed: bytes.
+      what: what needs them, for the message.
+      remedy: how to need less, for the message.
 
     Raises:
-      InputError: they are not.
+      InputError: fewer bytes are free.
     """
     free = free_bytes()
     if needed > free:

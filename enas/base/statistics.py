@@ -1,4 +1,4 @@
-"""How sure an accuracy is; plain arithmetic, without TensorFlow."""
+"""Says how certain an accuracy is; plain arithmetic, without TensorFlow."""
 
 import math
 import statistics
@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 
 def standard_error(accuracy: float, images: int) -> float:
-    """√(p(1-p)/n) of an accuracy p on n images, with p at least one image away from 0
-    and 1, where the formula would say that nothing is uncertain."""
+    """Returns the standard error √(p(1-p)/n) of an accuracy p on n images.
+
+    p is kept at least one image away from 0 and 1, where the formula would say that
+    nothing is uncertain.
+    """
     p = min(max(accuracy, 1 / images), 1 - 1 / images)
     return math.sqrt(p * (1 - p) / images)
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of two values or more, and its standard error."""
+    """Returns the mean of two or more values, and its standard error."""
     error = statistics.stdev(values) / math.sqrt(len(values))
     return statistics.fmean(values), error

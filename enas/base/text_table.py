@@ -1,14 +1,14 @@
-"""Rows of text as a table of aligned columns."""
+"""Lays out rows of text as a table with aligned columns."""
 
 from collections.abc import Sequence
 
 
 def text_table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
-    """One line a row; columns are as wide as they need to be, two blanks apart.
+    """Makes a line of each row; columns are as wide as needed and two blanks apart.
 
     Args:
-      rows: equally many cells each.
-      left: the columns that are aligned on the left; the others are on the right.
+      rows: all with the same number of cells.
+      left: the numbers of the columns to align left; the others are aligned right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

@@ -1,1 +1,1 @@
-"""Pictures of cells and networks."""
+"""Draws pictures of cells and networks."""

@@ -1,4 +1,4 @@
-"""A cell as the graph that is drawn: what leads into what, in which column."""
+"""Turns a cell into the graph to draw: what leads into what, and in which column."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,12 @@ REDUCTION = "factorized reduction"
 
 
 class Entry(NamedTuple):
-    """What leads from a node into a block or the output.
+    """A link from a node into a block or the output.
 
-    op: None leads in as it is, or, if strided, by a factorized reduction.
-    strided: whether stride 2 halves height and width.
+    Attributes:
+      op: the operation of the link. With None the node leads in as it is or, if
+        strided, by a factorized reduction.
+      strided: whether stride 2 halves height and width.
     """
 
     node: int
@@ -21,7 +23,7 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the operation; empty where there is none."""
+        """The name of the operation; empty if there is none."""
         if self.op is not None:
             return OPERATIONS[self.op].name
         return REDUCTION if self.strided else ""
@@ -30,9 +32,10 @@ class Entry(NamedTuple):
 class Graph(NamedTuple):
     """A cell of B blocks. Nodes 0 and 1 are its inputs, node B+2 is its output.
 
-    entries: of each block and of the output, by node.
-    column: of each node; a block stands right after the last node that it reads.
-    last: of each node that is read, the last column where that is so.
+    Attributes:
+      entries: the links into each block and into the output, by node.
+      column: the column of each node; a block is right after the last node it reads.
+      last: for each node that is read, the last column that reads it.
     """
 
     entries: dict[int, list[Entry]]
@@ -44,13 +47,17 @@ class Graph(NamedTuple):
         return max(self.column)
 
     def lanes(self, node: int, column: int) -> range:
-        """The columns between a node and a column that it is led to."""
+        """Returns the columns between a node and a column that it leads to."""
         return range(self.column[node] + 1, column)
 
 
 def cell_graph(cell: Cell, reduces: bool) -> Graph:
-    """The graph of a normal or a reduction cell; of the latter, what reads nodes 0 and
-    1 is strided."""
+    """Makes the graph of a cell.
+
+    Args:
+      reduces: whether it is a reduction cell, where links from nodes 0 and 1 are
+        strided.
+    """
     entries: dict[int, list[Entry]] = {}
     column = {0: 0, 1: 0}
     for node, block in enumerate(cell, start=2):

@@ -1,10 +1,11 @@
-"""An arc's two cells as a picture: layered graphs that read from left to right.
+"""Draws an arc's two cells as layered graphs that read from left to right.
 
-The inputs, nodes 0 and 1, stand in the first column; a block stands in the column after
-the last node that it reads, its two operations before the "+" that makes its node; the
-nodes that no block reads lead to the output in the last column. A node that is read
-further on passes the columns between on a lane of its own, so no line runs through a
-box. Lines have the colour of the node that they leave, boxes that of the operation.
+The inputs, nodes 0 and 1, are in the first column. A block is in the column after the
+last node that it reads, with its two operations before the "+" that makes its node. The
+nodes that no block reads lead to the output in the last column. If a node is read
+further on, its line crosses the columns between in a lane of its own, so that no line
+runs through a box. A line has the colour of the node that it leaves, and a box has that
+of its operation.
 """
 
 from itertools import chain
@@ -48,7 +49,7 @@ NODE_COLOURS = (
     "#c41c80",
     "#00838f",
 )
-SIZE = 9.0  # of type, points
+SIZE = 9.0  # type size, points
 TITLE_SIZE = 12.0
 # Inches
 PLAIN, NOTED = 0.27, 0.4  # height of a box with one line and with two
@@ -57,8 +58,8 @@ PLUS, CIRCLE = 0.19, 0.28  # sizes of a "+" and of a node's circle
 JOIN = 0.2  # from a block's operations to its "+"; half of it on to its circle
 PADDING = 0.16  # around a box's text, both sides together
 LANE = 0.06  # height of a lane
-CHANNEL = 0.4  # between columns, where lines climb least
-STEEP = 0.15  # wider for each inch that the steepest line climbs
+CHANNEL = 0.4  # the least distance between columns
+STEEP = 0.15  # added to it for each inch that the steepest line climbs
 CELL_GAP = 0.35  # between the two cells
 
 Vertex = tuple[int, int]  # a node and a column: its own, or one that it passes
@@ -67,7 +68,7 @@ Spans = list[tuple[float, float]]  # left and right of each column
 
 
 def cells_picture(arc: Arc) -> Picture:
-    """The normal cell, and below it the reduction cell."""
+    """Draws the normal cell and, below it, the reduction cell."""
     return stack(
         [
             cell_picture("Normal cell", arc.normal, False),
@@ -78,7 +79,11 @@ def cells_picture(arc: Arc) -> Picture:
 
 
 def operation_colour(op: int | None) -> str:
-    """Of an operation, new ones included; None is a factorized reduction."""
+    """Returns the colour of an operation, which may be new to the table.
+
+    Args:
+      op: None for a factorized reduction.
+    """
     return "white" if op is None else OPERATION_COLOURS[op % len(OPERATION_COLOURS)]
 
 
@@ -87,10 +92,10 @@ def node_colour(node: int) -> str:
 
 
 def cell_picture(title: str, cell: Cell, reduces: bool) -> Picture:
-    """One cell, under its title and its numbers.
+    """Draws one cell below its title and its numbers.
 
     Args:
-      reduces: whether operations on nodes 0 and 1 have stride 2, and say so.
+      reduces: whether operations on nodes 0 and 1 have stride 2; their boxes say so.
     """
     graph = cell_graph(cell, reduces)
     name = label(0.0, 0.0, title, TITLE_SIZE, bold=True)
@@ -121,7 +126,7 @@ def _middles(graph: Graph, top: float) -> Middles:
             links.append(((node, passed - 1), (node, passed)))
     middles = place(columns, heights, links)
     if middles[0, 0] > middles[1, 0]:
-        # Mirrored, the graph is as good, and node 0 stands above node 1 in both cells.
+        # The mirrored graph is as good, and puts node 0 above node 1 in both cells.
         bottom = max(y + heights[key] / 2 for key, y in middles.items())
         middles = {key: bottom - y for key, y in middles.items()}
     return {key: top + y for key, y in middles.items()}
@@ -138,7 +143,7 @@ def _height(graph: Graph, node: int) -> float:
 
 
 def _spans(graph: Graph, middles: Middles) -> Spans:
-    """The columns: inputs, blocks, output; between them, steep lines need more room."""
+    """Places inputs, blocks and output; between them, steep lines need more room."""
     inputs = max(text_width(text, SIZE * NOTE_SIZE) for text in INPUTS) + PADDING
     block = _operation_width() + 1.5 * JOIN + PLUS + CIRCLE
     output = _output_width(graph)
@@ -180,7 +185,7 @@ def _output_width(graph: Graph) -> float:
 def _node_boxes(
     graph: Graph, node: int, span: tuple[float, float], middle: float
 ) -> list[Box]:
-    """A node, which its lines leave; before it in the list, a block's "+"."""
+    """Makes the box of a node; a block's "+" comes before it in the list."""
     left, right = span
     height = _height(graph, node)
     top = middle - height / 2
@@ -203,7 +208,7 @@ def _node_boxes(
 def _unit(
     graph: Graph, node: int, spans: Spans, middles: Middles
 ) -> tuple[list[Box], list[Edge]]:
-    """The boxes of a node and of what leads into it, and the lines between them."""
+    """Makes the boxes of a node and of what leads into it, and the lines between."""
     column = graph.column[node]
     middle, left = middles[node, column], spans[column][0]
     boxes = _node_boxes(graph, node, spans[column], middle)
@@ -212,7 +217,7 @@ def _unit(
     for number in rest:
         across = curve((first.right, middle), (number.left, middle))
         edges.append(Edge(across, arrow=False, group=node))
-    # Of two entries, that whose line comes from above stands above.
+    # Put the entry whose line comes from above on top.
     entries = sorted(
         graph.entries.get(node, ()), key=lambda entry: middles[entry.node, column - 1]
     )
@@ -246,7 +251,7 @@ def _operation_box(entry: Entry, left: float, top: float, height: float) -> Box:
 def _path(
     graph: Graph, node: int, column: int, spans: Spans, middles: Middles
 ) -> list[tuple[float, float]]:
-    """From a node, along its lanes, up to the column before `column`."""
+    """Returns the path from a node, along its lanes, to the column before `column`."""
     start = graph.column[node]
     path = [(spans[start][1], middles[node, start])]
     for passed in graph.lanes(node, column):

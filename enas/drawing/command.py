@@ -2,10 +2,10 @@
 
     python -m enas.vis_cell "0 2 1 4 …" [--output=cell] [--network] [--flag=value …]
 
-writes cell.png and cell.svg, and with --network also cell_network.png and .svg; what is
-there by these names is overwritten. The number of blocks follows from that of the
+It writes cell.png and cell.svg, and with --network also cell_network.png and .svg. It
+overwrites files with these names. The number of blocks follows from the number of
 integers. The flags that shape the network are those of the train scripts, with
-train_arc_mnist.py's defaults; `--help` lists them. TensorFlow is not imported.
+train_arc_mnist.py's defaults; `--help` lists them. It must not import TensorFlow.
 """
 
 import dataclasses
@@ -36,13 +36,13 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
 }
-# Pictures of more are too large to be drawn, or of use.
+# Pictures of more blocks or layers are too large to be drawn, or to be of use.
 MOST_BLOCKS = 20
 MOST_LAYERS = 100
 
 
 def read_settings(argv: list[str]) -> Settings:
-    """The settings of a command line; `child_num_cells` follows from its arc string.
+    """Reads a command line; `child_num_cells` follows from its arc string.
 
     Raises:
       UsageError: a flag or the arc string is wrong, or there is too much to draw.
@@ -69,7 +69,7 @@ def read_settings(argv: list[str]) -> Settings:
 
 
 def pictures(settings: Settings) -> dict[str, Picture]:
-    """What the settings ask for, by the name of its files up to .png and .svg."""
+    """Makes the pictures that the settings ask for, by file name without the ending."""
     arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
     drawn = {settings.output: cells_picture(arc)}
     if settings.network:

@@ -1,9 +1,9 @@
-"""Where the vertices of a layered graph stand: few crossings, short links.
+"""Places the vertices of a layered graph, with few crossings and short links.
 
-Columns of vertices stand side by side; a link joins vertices of neighbouring columns.
-This orders each column and gives every vertex a height above its neighbours', by the
-barycentre method: each vertex is drawn to the mean of those it is linked to, in sweeps
-from left to right and back, from several starts of which the best result is kept.
+Columns of vertices are side by side, and a link joins vertices of neighbouring columns.
+The barycentre method orders each column and gives every vertex its y. It moves each
+vertex to the mean of those that it is linked to, in sweeps from left to right and back.
+It does so from several starts, and the best result is kept.
 """
 
 import random
@@ -22,13 +22,12 @@ Key = TypeVar("Key", bound=Hashable)
 def place(
     columns: list[list[Key]], heights: dict[Key, float], links: list[tuple[Key, Key]]
 ) -> dict[Key, float]:
-    """The y of every vertex's middle, in inches; the topmost vertex begins at 0.
+    """Returns the y of every vertex's middle in inches; the topmost vertex begins at 0.
 
     Args:
-      columns: the vertices, left to right.
-      heights: of the vertices, inches.
-      links: (vertex, vertex of the next column); one that stands there twice pulls
-        twice.
+      columns: the vertices, left to right; each is a tuple with its column second.
+      heights: the heights of the vertices, inches.
+      links: (vertex, vertex of the next column); a link listed twice pulls twice.
     """
     rng = random.Random(0)
     best: dict[Key, float] = {}
@@ -49,7 +48,7 @@ def place(
 
 
 def _sweep(columns, heights, y, links) -> None:
-    """Draws every vertex to those that `links` lead to from it."""
+    """Moves every vertex to the mean of those that `links` lead to from it."""
     for column in columns:
         wanted = {}
         for key in column:
@@ -59,13 +58,16 @@ def _sweep(columns, heights, y, links) -> None:
 
 
 def _settle(y: dict, wanted: dict, heights: dict) -> None:
-    """Puts a column's vertices, in the order of the heights that they want, as near to
-    these as they can be without touching (least squares: isotonic regression)."""
+    """Puts a column's vertices as near to the y they want as they can be.
+
+    They stay in the order of these y and do not touch (least squares: isotonic
+    regression).
+    """
     order = sorted(wanted, key=wanted.__getitem__)
     offsets = [0.0]
     for upper, lower in pairwise(order):
         offsets.append(offsets[-1] + (heights[upper] + heights[lower]) / 2 + GAP)
-    groups = []  # of vertices that touch: [sum, count] of what they want, less offset
+    groups = []  # vertices that touch: [sum, count] of the y they want, less offset
     for key, offset in zip(order, offsets, strict=True):
         groups.append([wanted[key] - offset, 1])
         while len(groups) > 1 and _mean(groups[-2]) > _mean(groups[-1]):
@@ -82,7 +84,7 @@ def _mean(group: list) -> float:
 
 
 def _cost(y: dict, links: list[tuple]) -> float:
-    """Inches: height that links climb, plus the price of their crossings."""
+    """Returns the cost in inches: what links climb, plus the price of crossings."""
     cost = sum(abs(y[a] - y[b]) for a, b in links)
     by_column: dict = {}
     for a, b in set(links):

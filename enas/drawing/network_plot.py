@@ -1,7 +1,8 @@
-"""The whole network of an arc as a picture: the layers of the fixed child, with shapes.
+"""Draws the whole network of an arc: the layers of the fixed child, with shapes.
 
-It reads downwards. A layer reads the one before it, by a straight line, and the one
-before that, by a line around it; H×W×C are the height, width and channels of an output.
+The picture reads downwards. A layer reads the one before it, which a straight line
+shows, and the one before that, which a line around it shows. H×W×C are the height,
+width and channels of an output.
 """
 
 from itertools import pairwise
@@ -19,7 +20,7 @@ from enas.drawing.picture import (
 )
 from enas.space.arc import Arc, unread_nodes
 
-SIZE = 9.0  # of type, points
+SIZE = 9.0  # type size, points
 FILLS = {
     "image": "white",
     "layer": "#cfe2f7",
@@ -29,12 +30,12 @@ FILLS = {
 }
 # Inches
 PADDING = 0.24  # around a box's text, both sides together
-HEIGHT = 0.4  # of a box
+HEIGHT = 0.4  # height of a box
 GAP = 0.25  # between two boxes
 SKIP = 0.45  # how far a line around a layer stands out
-APART = 0.08  # of lines that meet the same side of a box
+APART = 0.08  # between lines that meet the same side of a box
 ASIDE = 0.75  # from the layers to the aux head
-EVEN, ODD = "#37474f", "#a0522d"  # colours of lines that leave layers of either parity
+EVEN, ODD = "#37474f", "#a0522d"  # colours of the lines from even and odd layers
 
 Row = tuple[str, str, str]  # of a box: its text, second line, and key of FILLS
 AUX_ROWS: list[Row] = [
@@ -50,7 +51,10 @@ AUX_ROWS: list[Row] = [
 class Layer(NamedTuple):
     """A layer of the fixed child and its output.
 
-    size: height = width. filters: F of the layer. channels: F times the unread nodes.
+    Attributes:
+      size: height = width, pixels.
+      filters: F of the layer.
+      channels: F times the number of unread nodes.
     """
 
     number: int
@@ -61,10 +65,13 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """What is drawn.
+    """The network to draw.
 
-    img_size: pixels a side. channel: of the images. filters: of the first layer.
-    aux_layer: the one whose output the aux head reads, or None.
+    Attributes:
+      img_size: height = width of the images, pixels.
+      channel: channels of the images.
+      filters: filters of the first layer.
+      aux_layer: the layer whose output the aux head reads, or None.
     """
 
     img_size: int
@@ -77,12 +84,12 @@ class Network(NamedTuple):
 def layers_of(
     arc: Arc, num_layers: int, pool_layers: tuple[int, ...], img_size: int, filters: int
 ) -> list[Layer]:
-    """The num_layers + 2 layers of the fixed child.
+    """Returns the num_layers + 2 layers of the fixed child.
 
     Args:
       pool_layers: the numbers of the reduction layers.
       img_size: height = width of the images, pixels.
-      filters: of the first layer; each reduction doubles them.
+      filters: filters of the first layer; each reduction doubles them.
     """
     layers, size = [], img_size
     for number in range(num_layers + 2):
@@ -96,7 +103,7 @@ def layers_of(
 
 
 def network_picture(network: Network) -> Picture:
-    """The network, with the title above it and the aux head beside it."""
+    """Draws the network, with the title above it and the aux head beside it."""
     title = label(0.0, 0.0, "Network", 12.0, bold=True)
     boxes = _column(_rows(network), SKIP, title.bottom + 0.1)
     layers = dict(enumerate(boxes[1:-2], start=-1))
@@ -115,7 +122,7 @@ def network_picture(network: Network) -> Picture:
 
 
 def _rows(network: Network) -> list[Row]:
-    """Image, stem, layers, head."""
+    """Returns the rows of the image, the stem, the layers and the head."""
     size = network.img_size
     rows = [
         ("image", _shape(size, network.channel), "image"),
@@ -149,7 +156,7 @@ def _width(rows: list[Row]) -> float:
 
 
 def _column(rows: list[Row], left: float, top: float) -> list[Box]:
-    """Boxes one below the other, equally wide."""
+    """Makes boxes of the same width, one below the other."""
     width = _width(rows)
     return [
         Box(
@@ -173,14 +180,14 @@ def _down(upper: Box, lower: Box, aside: float = 0.0, colour: str = INK) -> Edge
 
 
 def _layer_edges(layers: dict[int, Box], aux_layer: int | None) -> list[Edge]:
-    """What each layer reads; -1 is the stem, which layer 0 reads twice."""
+    """Draws what each layer reads; -1 is the stem, which layer 0 reads twice."""
     edges = [_down(layers[-1], layers[0], side * APART, ODD) for side in (-1, 1)]
     for number in range(1, len(layers) - 1):
         even = number % 2 == 0
         edges.append(
             _down(layers[number - 1], layers[number], colour=ODD if even else EVEN)
         )
-        # Lines from and to the aux head's layer, and every other one, are on its side.
+        # Lines from and to the aux head's layer are on its side, as is every other one.
         to_right = (number - (aux_layer or 0)) % 2 == 0
         colour = EVEN if even else ODD
         edges.append(_around(layers[number - 2], layers[number], to_right, colour))
@@ -188,8 +195,8 @@ def _layer_edges(layers: dict[int, Box], aux_layer: int | None) -> list[Edge]:
 
 
 def _around(upper: Box, lower: Box, to_right: bool, colour: str) -> Edge:
-    """From one side of a box to the same side of another."""
+    """Draws a line from one side of a box to the same side of another."""
     x = upper.right if to_right else upper.left
-    out = x + SKIP * (4 / 3 if to_right else -4 / 3)  # a curve gets 3/4 of the way
+    out = x + SKIP * (4 / 3 if to_right else -4 / 3)  # a curve goes 3/4 of the way
     y0, y1 = upper.middle + APART, lower.middle - APART
     return Edge(((x, y0), (out, y0), (out, y1), (x, y1)), colour)

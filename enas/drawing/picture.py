@@ -1,8 +1,8 @@
-"""Pictures of boxes and arrows: what they are made of, drawn and written by matplotlib.
+"""Makes pictures of boxes and arrows; matplotlib draws and writes them.
 
-Lengths are inches, x to the right and y downwards; type sizes are points. A picture is
-plain data until `draw` makes a figure of it, so that layouts can be tested. pyplot and
-its global state are not used.
+Lengths are in inches, with x to the right and y downwards; type sizes are in points. A
+picture is plain data until `draw` makes a figure of it, so that layouts can be tested.
+pyplot and its global state must not be used.
 """
 
 from itertools import pairwise
@@ -20,18 +20,21 @@ from enas.base.errors import InputError
 
 INK = "#222222"
 FAMILY = ["DejaVu Sans", "sans-serif"]  # the first comes with matplotlib
-NOTE_SIZE = 0.8  # of the type of a box's second line, as a part of the first's
-LINE = 1.5  # distance of two lines of text, as a part of the type size
+NOTE_SIZE = 0.8  # type size of a box's second line, as a part of the first line's
+LINE = 1.5  # distance of two lines of text, as a multiple of the type size
 DPI = 110
 FORMATS = ("png", "svg")
 
 
 class Box(NamedTuple):
-    """A rounded rectangle or a circle with one line of text, or two, in its middle.
+    """A rounded rectangle or a circle with one or two lines of text in its middle.
 
-    note: the second line, in smaller type. size: of the text. fill, frame: colours of
-    the area and the outline; where `fill` is empty neither is drawn, and the box is the
-    text's alone.
+    Attributes:
+      note: the second line, in smaller type.
+      fill, frame: the colours of the area and of the outline. If `fill` is empty,
+        neither is drawn, and there is only the text.
+      ink: the colour of the text.
+      size: the type size of the text.
     """
 
     left: float
@@ -69,8 +72,9 @@ class Box(NamedTuple):
 class Edge(NamedTuple):
     """A line of cubic Bézier curves: a start, then three points for each curve.
 
-    group: edges of one group run into one another; where those of two groups cross,
-    the later one is drawn over a gap in the other.
+    Attributes:
+      group: edges of one group run into one another. Where edges of two groups cross,
+        that of the higher group is drawn over a gap in the other.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -81,6 +85,8 @@ class Edge(NamedTuple):
 
 
 class Picture(NamedTuple):
+    """Boxes and edges in an area of `width` × `height` inches."""
+
     width: float
     height: float
     boxes: list[Box]
@@ -88,19 +94,19 @@ class Picture(NamedTuple):
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Of a line of text, in inches."""
+    """Returns the width of a line of text, in inches."""
     extent = text_to_path.get_text_width_height_descent(text, _font(size, bold), False)
     return extent[0] / 72
 
 
 def label(left: float, top: float, text: str, size: float = 9.0, bold=False) -> Box:
-    """Text without a box around it."""
+    """Makes text without a box around it."""
     width, height = text_width(text, size, bold), LINE * size / 72
     return Box(left, top, width, height, text, size=size, bold=bold)
 
 
 def curve(*points: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """The points of an Edge that leaves and reaches every point horizontally."""
+    """Returns the points of an Edge that passes through `points` horizontally."""
     path = [points[0]]
     for (x0, y0), (x1, y1) in pairwise(points):
         middle = (x0 + x1) / 2
@@ -109,7 +115,7 @@ def curve(*points: tuple[float, float]) -> tuple[tuple[float, float], ...]:
 
 
 def stack(pictures: list[Picture], gap: float) -> Picture:
-    """Pictures one below the other."""
+    """Puts pictures one below the other."""
     boxes, edges, top = [], [], 0.0
     for picture in pictures:
         boxes += [box._replace(top=box.top + top) for box in picture.boxes]
@@ -122,7 +128,7 @@ def stack(pictures: list[Picture], gap: float) -> Picture:
 
 
 def draw(picture: Picture, margin: float = 0.15) -> Figure:
-    """A matplotlib figure of a picture."""
+    """Draws a picture as a matplotlib figure, with a margin of `margin` inches."""
     size = (picture.width + 2 * margin, picture.height + 2 * margin)
     figure = Figure(figsize=size, facecolor="white")
     FigureCanvasAgg(figure)
@@ -138,13 +144,13 @@ def draw(picture: Picture, margin: float = 0.15) -> Figure:
 
 
 def save(figure: Figure, path: str) -> None:
-    """Writes a figure; the ending of `path` is its format, one of FORMATS.
+    """Writes a figure in the format that the ending of `path` names, one of FORMATS.
 
     Raises:
       InputError: the file cannot be written.
     """
     kind = path.rpartition(".")[2]
-    # Text stays text in an SVG; and one figure always makes the same file.
+    # Text stays text in an SVG, and the same figure always makes the same file.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas"}):
         options: dict[str, dict[str, Any]] = {
             "png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},

@@ -1,6 +1,6 @@
 """The table of data sets: the flags that name their images, and the scripts of each.
 
-To add a data set, write its entry, and its two scripts. What reads images is imported
+To add a data set, write its entry and its two scripts. Import what reads images only
 where it is needed, so that reading a log stays quick.
 """
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class DataSet(NamedTuple):
     """A data set.
 
-    flags: its own, of which a log shows at least one.
-    search, train: its scripts, without '.py'.
-    paths: those of the flags that are places on disk.
-    open: settings to what reads the images (see open_data).
+    Attributes:
+      flags: the flags that it alone has. A log shows at least one of them.
+      search, train: its scripts, without '.py'.
+      paths: those of its flags that are paths on disk.
+      open: a function of the settings; it returns what reads the images (see
+        open_data).
     """
 
     name: str
@@ -34,8 +36,10 @@ class DataSet(NamedTuple):
     open: Callable[[Settings], Callable[[], Data]]
 
     def train_constants(self) -> dict[str, Any]:
-        """The train script's flags with their defaults, as they stand in the script,
-        which is there to be edited."""
+        """Returns the flags of the train script, with their defaults.
+
+        They come from the script itself, since a person may edit it.
+        """
         return importlib.import_module(self.train).CONSTANTS
 
 
@@ -88,8 +92,10 @@ DATASETS = (
 
 
 def dataset_of(names: Collection[str]) -> DataSet:
-    """The data set to which some flags belong; the first one where none of them tells,
-    as in an older log."""
+    """Returns the data set to which some flags belong.
+
+    If none of the flags tells, as in an older log, it is the first one.
+    """
     told = [data for data in DATASETS if any(name in names for name in data.flags)]
     return told[0] if told else DATASETS[0]
 
@@ -98,9 +104,9 @@ def open_data(settings: Settings) -> Callable[[], Data]:
     """Finds the images that the flags name.
 
     Returns:
-      What reads them, and may take a while.
+      A function that reads the images, which may take a while.
 
     Raises:
-      InputError: they are not there, or not as they should be.
+      InputError: the images are missing, or are not laid out as they should be.
     """
     return dataset_of(settings.names).open(settings)

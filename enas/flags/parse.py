@@ -1,9 +1,9 @@
-"""A program's flags: how they are read, and checked against each other.
+"""Reads a program's flags and checks them against each other.
 
-`parse` makes settings of a script's constants and the command line. absl reads the
-flags; its validators and enumerations are not used, since constants that were edited in
-a script, and flags that were kept in a folder, are checked by the same table.
-TensorFlow is not imported here.
+`parse` makes settings from a script's constants and the command line. absl reads the
+flags. Its validators and enumerations are not used, since one table also checks the
+constants that were edited in a script and the flags that were kept in a folder. This
+module must not import TensorFlow.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from enas.flags.table import FLAGS, REFUSED, Settings
 from enas.space.arc import parse_arc
 from enas.space.layer_plan import aux_layer, parse_pool_layers
 
-LARGEST = 2**31 - 1  # of whole numbers
+LARGEST = 2**31 - 1  # the largest whole number of a flag
 _ALIASES = {"child_fixed_arc": "fixed_arc"}
 _TYPES: dict[type, str] = {
     bool: "True or False",
@@ -38,13 +38,13 @@ _DEFINE: dict[type, Any] = {
 
 
 def define(constants: dict[str, Any]) -> absl_flags.FlagValues:
-    """The flags of a program.
+    """Defines the flags of a program.
 
     Args:
-      constants: name of a flag in FLAGS to its default.
+      constants: maps the name of a flag in FLAGS to its default.
 
     Raises:
-      UsageError: a constant is no flag, or not of the flag's type.
+      UsageError: a constant is not a flag, or does not have the flag's type.
     """
     defined = absl_flags.FlagValues()
     for name, default in constants.items():
@@ -55,7 +55,7 @@ def define(constants: dict[str, Any]) -> absl_flags.FlagValues:
             default = float(default)
         if type(default) is not flag.type:
             raise UsageError(
-                f"the constant {name} is {default!r}; it is {_TYPES[flag.type]}"
+                f"the constant {name} is {default!r}; it must be {_TYPES[flag.type]}"
             )
         _DEFINE[flag.type](name, default, flag.help, flag_values=defined)
     for alias, name in _ALIASES.items():
@@ -65,7 +65,7 @@ def define(constants: dict[str, Any]) -> absl_flags.FlagValues:
 
 
 def help_text(constants: dict[str, Any]) -> str:
-    """Every flag of a program with its default and its sentence, in groups."""
+    """Lists every flag of a program, with its default and its help, in groups."""
     lines = []
     for group, names in groupby(constants, lambda name: FLAGS[name].group):
         lines += ["", group]
@@ -76,15 +76,15 @@ def help_text(constants: dict[str, Any]) -> str:
 
 
 def parse(argv: list[str], constants: dict[str, Any]) -> Settings:
-    """The settings that a command line asks for.
+    """Returns the settings that a command line asks for.
 
     Args:
       argv: the program and its arguments.
       constants: the program's flags with their defaults.
 
     Raises:
-      UsageError: a flag is unknown, refused, or of the wrong type; or flags do not fit
-        together.
+      UsageError: a flag is unknown or refused, or has a wrong type or value; flags do
+        not fit together; or a word belongs to no flag.
     """
     settings, words = read(argv, constants)
     if words:
@@ -95,11 +95,17 @@ def parse(argv: list[str], constants: dict[str, Any]) -> Settings:
 
 
 def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str]]:
-    """The settings that a command line asks for, unchecked, and its words that belong
-    to no flag. What is not given is as the recipe or the constants have it.
+    """Returns a command line's unchecked settings, and words that belong to no flag.
+
+    A flag that is not given has the value of the recipe or the constants.
+
+    Args:
+      argv: the program and its arguments.
+      constants: the program's flags with their defaults.
 
     Raises:
-      UsageError: a flag is unknown, refused, or of the wrong type.
+      UsageError: a flag is unknown or refused, has the wrong type, or holds bytes that
+        are not text.
     """
     defined = define(constants)
     defined.set_gnu_getopt()  # flags may follow words
@@ -126,7 +132,7 @@ def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be printed; a command line's stray bytes cannot."""
+    """Whether a value can be printed; stray bytes of a command line cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -135,7 +141,11 @@ def _is_text(value: str) -> bool:
 
 
 def _without_refused(argv: list[str]) -> list[str]:
-    """argv without the older codes' flags whose value means what is done anyway."""
+    """Drops flags of the older codes whose value means what is done anyway.
+
+    Raises:
+      UsageError: such a flag has another value.
+    """
     kept, words = [argv[0]], iter(argv[1:])
     for word in words:
         name, equals, value = word.lstrip("-").partition("=")
@@ -153,11 +163,13 @@ def _without_refused(argv: list[str]) -> list[str]:
 
 
 def checked(settings: Settings) -> Settings:
-    """Settings whose flags were checked, each by itself and against the others; their
-    arc string is put on one line, as the log shows it.
+    """Checks every flag of the settings, by itself and against the others.
+
+    Returns:
+      The settings, with the arc string on one line, as the log shows it.
 
     Raises:
-      UsageError: naming the flag, its value and what is allowed.
+      UsageError: a flag is wrong. The message names it, its value and what is allowed.
     """
     for name in settings.names:
         _check_value(name, getattr(settings, name))
@@ -185,15 +197,15 @@ def checked(settings: Settings) -> Settings:
 def _check_value(name: str, value: Any) -> None:
     allowed = FLAGS[name].allowed
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{name} is {value}; it is a finite number")
+        raise UsageError(f"{name} is {value}; it must be a finite number")
     if isinstance(value, int) and value > LARGEST:
-        raise UsageError(f"{name} is {value}; it is at most {LARGEST}")
+        raise UsageError(f"{name} is {value}; it must be at most {LARGEST}")
     if not allowed.holds(value):
-        raise UsageError(f"{name} is {value!r}; it is {allowed.words}")
+        raise UsageError(f"{name} is {value!r}; it must be {allowed.words}")
 
 
 def _check_layers(settings: Settings) -> None:
-    """Reductions and aux head against the number of layers and the images' size."""
+    """Checks reductions and aux head against the number of layers and image size."""
     num_layers, size = settings.child_num_layers, settings.img_size
     try:
         pools = parse_pool_layers(settings.child_pool_layers, num_layers)

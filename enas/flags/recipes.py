@@ -1,9 +1,9 @@
-"""Recipes: sets of flags that go together, by name.
+"""Recipes: named sets of flag values that belong together.
 
-The values of each recipe stand in the table of flags. A program's constants are the
-recommended recipe. Another one takes the place of every constant that still has the
-recommended value: what a person edited in a script stands, and so does what the command
-line gives. TensorFlow is not imported here.
+The table of flags holds the values of each recipe. A program's constants are the
+recommended recipe. Another recipe replaces every constant that still has its
+recommended value. So it keeps what a person edited in a script, and what the command
+line gives. This module must not import TensorFlow.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     RECOMMENDED: {flag.name: flag.default for flag in _OF_RECIPES},
     FAITHFUL: {flag.name: flag.faithful for flag in _OF_RECIPES},
 }
-# Of runs whose version had no recipes yet, or lacked some of their flags.
+# The recipe of runs whose version had no recipes yet, or lacked some of their flags.
 OLDER = FAITHFUL
 
 
 def with_recipe(constants: dict[str, Any], recipe: str) -> dict[str, Any]:
-    """A program's constants, as a recipe has them unless they were edited."""
+    """Applies a recipe to a program's constants, except those that were edited."""
     recommended = RECIPES[RECOMMENDED]
     return constants | {
         name: value

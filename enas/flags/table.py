@@ -1,9 +1,9 @@
 """Every flag there is, one row each: what it means, its values, and where it matters.
 
 The rows are the fields of `Settings`, the typed and frozen object that a program's
-flags become. A program gives each flag that it has a default, its constant. To add a
-flag, write its row here, and its constant in the scripts that have it. TensorFlow is
-not imported here.
+flags become. A program has a constant for each of its flags: the flag's default. To add
+a flag, write its row here, and its constant in the scripts that have it. This module
+must not import TensorFlow.
 """
 
 import dataclasses
@@ -17,7 +17,12 @@ RECOMMENDED, FAITHFUL = "recommended", "faithful"  # the recipes
 
 
 class Allowed(NamedTuple):
-    """The values a flag may have, in words that follow 'it is', and as a test."""
+    """The values that a flag may have.
+
+    Attributes:
+      words: a description of the values, to follow 'it is'.
+      holds: whether a value is allowed.
+    """
 
     words: str
     holds: Callable[[Any], bool]
@@ -28,7 +33,7 @@ def at_least(bound: int) -> Allowed:
 
 
 def one_of(*names: str) -> Allowed:
-    """One of some names; the empty string is a default that other flags imply."""
+    """One of some names; an empty name stands for a default that other flags imply."""
     return Allowed(f"one of {', '.join(filter(None, names))}", names.__contains__)
 
 
@@ -40,7 +45,7 @@ EVEN = Allowed(
     "even and above 0, since a factorized reduction makes two halves",
     lambda value: value > 0 and value % 2 == 0,
 )
-# TensorFlow would take these letters for patterns of names.
+# TensorFlow would read these characters as patterns of file names.
 FOLDER = Allowed(
     "the name of a folder without * ? [ or (except on Windows) \\",
     lambda value: bool(value) and not set(value) & set("*?[" + "\\" * (os.sep == "/")),
@@ -50,12 +55,14 @@ FOLDER = Allowed(
 class Flag(NamedTuple):
     """A row of the table.
 
-    group: under which --help shows it. help: the sentence that --help shows.
-    fixed: whether a run can be continued only with the value that it began with.
-    carried: whether the training of a searched string takes over the search's value.
-    search_size: the search scripts' default of a size that is another one in the train
-      scripts on purpose, and is carried only if the search had another.
-    faithful: the value in the faithful recipe, of flags that recipes set.
+    Attributes:
+      group: the heading under which --help shows the flag.
+      help: the sentence that --help shows.
+      fixed: whether a run can be continued only with the value that it began with.
+      carried: whether the training of a searched string takes over the search's value.
+      search_size: the search scripts' default, for a size that may be another one in
+        the train scripts on purpose. It is carried only if the search had another.
+      faithful: the value in the faithful recipe; None if recipes do not set the flag.
     """
 
     name: str
@@ -81,9 +88,10 @@ def _flag(
     search_size: int | None = None,
     faithful: Any = None,
 ) -> Any:
-    """A row of the table; see Flag.
+    """Makes a row of the table; see Flag.
 
-    default: the recommended recipe's value, and that of programs without the flag.
+    Args:
+      default: the value in the recommended recipe, and in programs without the flag.
     """
     row = (group, help, allowed, fixed, carried, search_size, faithful)
     return dataclasses.field(default=default, metadata={"row": row})
@@ -108,7 +116,7 @@ class Settings:
 
     Attributes:
       script: the program, without '.py'.
-      names: the flags that the program has, in its order.
+      names: the flags that the program has, in the program's order.
     """
 
     script: str = ""
@@ -514,7 +522,7 @@ class Settings:
     )
 
     def flags(self) -> dict[str, Any]:
-        """The flags that the program has, in its order."""
+        """The values of the flags that the program has, in the program's order."""
         return {name: getattr(self, name) for name in self.names}
 
 
@@ -527,8 +535,8 @@ FLAGS: dict[str, Flag] = {
     if "row" in field.metadata
 }
 
-# Flags of the older codes that mean nothing here: the one value that is let pass, if
-# any, and why the others are not.
+# Flags of the older codes that mean nothing here: the one value that is accepted, if
+# any, and why the others are refused.
 _MACRO = "it belongs to the macro search space; this is the micro one"
 _REPLICAS = (
     "one session trains on one machine; controller_num_aggregate averages samples"

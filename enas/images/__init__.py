@@ -1,1 +1,1 @@
-"""Images on their way in: altered copies, CIFAR-10's files and their download."""
+"""Input images: altered copies of them, CIFAR-10's files and their download."""

@@ -1,8 +1,9 @@
-"""Augmented copies of training images, made once with OpenCV before training.
+"""Makes augmented copies of training images with OpenCV, once before training.
 
-A copy is changed by each of: enlargement by 1.2 with a crop back to size, rotation
-within ± 20°, brightness and contrast, pixel noise and, for colour images, a horizontal
-flip; each with probability one half."""
+There are five changes: enlargement by 1.2 with a crop back to size, rotation within
+± 20°, brightness and contrast, pixel noise and, for colour images, a horizontal flip.
+Each is made to a copy with probability one half.
+"""
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ NOISE = 8.0
 
 
 def augmented(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One altered copy of an image.
+    """Returns one altered copy of an image.
 
     Args:
       image: uint8 [H, W, C].
@@ -49,11 +50,13 @@ def _chance(rng: np.random.Generator) -> bool:
 def with_augmented_copies(
     images: np.ndarray, labels: np.ndarray, n_aug_img: int, seed: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The images, then n_aug_img - 1 altered copies of each, labels alike.
+    """Returns the images, then n_aug_img - 1 altered copies of each, with their labels.
 
     Args:
-      images: uint8 [N, H, W, C]. labels: int32 [N].
+      images: uint8 [N, H, W, C].
+      labels: int32 [N].
       n_aug_img: 1 or more.
+      seed: None for different copies each time.
 
     Returns:
       (uint8 [N·n_aug_img, H, W, C], int32 [N·n_aug_img]).

@@ -1,9 +1,9 @@
-"""What happens at random to each training image as it is batched, inside `tf.data`.
+"""Changes training images at random as they are batched, inside `tf.data`.
 
-The copies that augment.py makes are altered once; these changes are drawn anew each
-time an image comes by.
+The copies that augment.py makes are altered once. These changes are drawn anew each
+time that an image is used.
 
-Layout: n images of a batch, H W height and width, C channels.
+Layout: n = images in a batch, H and W = height and width, C = channels.
 """
 
 import math
@@ -13,17 +13,18 @@ import tensorflow as tf
 
 
 class BatchAugmentation(NamedTuple):
-    """What is done to a batch of training images.
+    """The random changes to a batch of training images.
 
-    crop_padding: pixels that an image is padded by all around, with zeros, before a
-      window of its own size is cropped out at random.
-    random_flip: whether an image is mirrored left to right, with probability one half.
-    random_rotation: degrees by which an image is turned at most, either way.
-    random_zoom: part by which it is made larger or smaller at most.
-    random_shift: pixels by which it is moved at most, along each side. Where an image
-      was turned, shrunk or moved away, its nearest pixel fills the place.
-    cutout_size: side of the square that CutOut sets to zero around a pixel drawn at
-      random, as far as it lies within the image (1708.04552); 0 for none.
+    Attributes:
+      crop_padding: how many pixels of zeros are added on each side before a window of
+        the image's own size is cropped out at random.
+      random_flip: whether an image is mirrored left to right with probability one half.
+      random_rotation: the largest rotation either way, in degrees.
+      random_zoom: the largest enlargement or reduction, as a fraction.
+      random_shift: the largest shift along each side, in pixels. Where an image was
+        turned, shrunk or moved away, its nearest pixel fills the place.
+      cutout_size: the side, in pixels, of the square around a random pixel that CutOut
+        sets to zero as far as it lies within the image (1708.04552); 0 for none.
     """
 
     crop_padding: int = 0
@@ -34,11 +35,11 @@ class BatchAugmentation(NamedTuple):
     cutout_size: int = 0
 
     def apply(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Alters each image by itself.
+        """Changes each image independently of the others.
 
         Args:
           images: float32 [n, H, W, C], normalized, so that zero is the mean colour.
-          seed: int64 [2]; the same one draws the same changes.
+          seed: int64 [2]; the same seed draws the same changes.
 
         Returns:
           float32 [n, H, W, C].
@@ -71,8 +72,11 @@ class BatchAugmentation(NamedTuple):
         return images
 
     def _moves(self, count, height, width, *seeds) -> tf.Tensor:
-        """Where a pixel of the altered image lies in the image, as a projection of
-        ImageProjectiveTransformV3: float32 [n, 8]."""
+        """Draws projections from pixels of changed images to those of the originals.
+
+        Returns:
+          float32 [n, 8], as ImageProjectiveTransformV3 takes them.
+        """
         bounds = [math.radians(self.random_rotation), self.random_zoom]
         bounds += [self.random_shift] * 2
         angle, zoom, right, down = (
@@ -93,17 +97,17 @@ class BatchAugmentation(NamedTuple):
         )
 
     def _window(self, count, size, seed) -> tf.Tensor:
-        """Positions of a window in the padded images: int32 [n, size]."""
+        """Draws the positions of a window in the padded images: int32 [n, size]."""
         start = _integers(count, 2 * self.crop_padding + 1, seed)
         return start[:, None] + tf.range(size)
 
     def _cut(self, count, size, seed) -> tf.Tensor:
-        """Which positions are cut out: bool [n, size]."""
+        """Draws which positions are cut out: bool [n, size]."""
         start = _integers(count, size, seed) - self.cutout_size // 2
         beyond = tf.range(size) - start[:, None]
         return (beyond >= 0) & (beyond < self.cutout_size)
 
 
 def _integers(count, bound, seed) -> tf.Tensor:
-    """Uniform in [0, bound): int32 [n]."""
+    """Draws uniform integers in [0, bound): int32 [n]."""
     return tf.random.stateless_uniform([count], seed, 0, bound, tf.int32)

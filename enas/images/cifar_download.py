@@ -2,10 +2,10 @@
 
     python -m enas.download_cifar [FOLDER]
 
-FOLDER is data/cifar10 by default. A download that broke off is continued; an archive
-that already lies in FOLDER is not downloaded again. The archive's MD5 is checked before
-it is opened, and only the seven files that CIFAR-10 consists of are unpacked from it.
-(Neither pooch nor keras.utils.get_file goes on with a download that broke off.)
+FOLDER is data/cifar10 by default. A download that broke off is continued, and an
+archive that is already in FOLDER is not downloaded again. The archive's MD5 is checked
+before it is opened, and only the seven files of CIFAR-10 are unpacked from it. (Neither
+pooch nor keras.utils.get_file continues a download that broke off.)
 """
 
 import gzip
@@ -30,16 +30,16 @@ MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = os.path.join("data", "cifar10")
 CHUNK = 2**16  # bytes
 TIMEOUT = 30  # seconds without a byte
-# What reading a damaged archive raises.
+# The errors that reading a damaged archive raises.
 _DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error)
 
 
 def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
-    """Leaves CIFAR-10's seven files in a folder, which is made if need be.
+    """Puts CIFAR-10's seven files into a folder, which is made if it is missing.
 
     Raises:
-      InputError: the server cannot be reached, the archive is not the one whose MD5 is
-        known, or the folder cannot be written to.
+      InputError: the server cannot be reached, the archive does not have the known MD5,
+        or the folder cannot be written to.
     """
     if find_folder(folder) is not None:
         return
@@ -67,10 +67,11 @@ def download(url: str, part: str) -> None:
     """Downloads a file, or the rest of it.
 
     Args:
-      part: where it goes; what stands there already is its beginning.
+      part: the file to write; what it already holds is the beginning of the download.
 
     Raises:
-      InputError: the connection fails or ends early; `part` keeps what has come.
+      InputError: the server refuses or sends a web page, or the connection fails or
+        ends early; `part` keeps what has arrived.
       OSError: `part` cannot be written to.
     """
     have = os.path.getsize(part) if os.path.exists(part) else 0
@@ -89,12 +90,12 @@ def download(url: str, part: str) -> None:
         if response.headers.get_content_type() == "text/html":
             raise InputError(f"{url}: a web page came instead of an archive")
         if response.status != http.client.PARTIAL_CONTENT:
-            have = 0  # the server sends all of it, from the start
+            have = 0  # the server sends the whole file
         _receive(response, url, part, have)
 
 
 def _receive(response, url: str, part: str, have: int) -> None:
-    """Writes what a server sends, after the bytes that are there."""
+    """Writes what a server sends after the `have` bytes that are already there."""
     total = None if response.length is None else have + response.length
     bar = tqdm(
         desc=os.path.basename(part),
@@ -139,13 +140,14 @@ def _check_md5(path: str, md5: str, advice: str) -> None:
 
 
 def unpack(archive: str, folder: str) -> None:
-    """Writes CIFAR-10's seven files into a folder.
+    """Unpacks CIFAR-10's seven files into a folder.
 
-    They are found by name, and each is written to a name that is not the archive's to
-    choose, so nothing can land elsewhere.
+    They are found by name, and the archive does not choose the names that they are
+    written to, so nothing can be written elsewhere.
 
     Raises:
-      InputError: the archive is damaged, or one of the seven is not in it.
+      InputError: the archive is damaged, or lacks one of the seven.
+      OSError: a file cannot be read or written.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -169,7 +171,9 @@ def unpack(archive: str, folder: str) -> None:
 
 def main() -> None:
     with one_line_errors("download_cifar"):
-        parser = Parser(description=__doc__.partition("\n")[0])
+        parser = Parser(
+            prog="python -m enas.download_cifar", description=__doc__.partition("\n")[0]
+        )
         parser.add_argument("folder", nargs="?", default=FOLDER)
         folder = parser.parse_args().folder
         fetch(folder)

@@ -1,4 +1,4 @@
-"""CIFAR-10 as its authors ship it: which files it has, and where they lie."""
+"""Lists the files of CIFAR-10 as its authors ship it, and finds them on disk."""
 
 import os
 
@@ -12,13 +12,13 @@ ARCHIVE_FOLDER = "cifar-10-batches-py"  # what the official archive unpacks to
 
 
 def missing_file(folder: str) -> str | None:
-    """The first of the seven files that a folder lacks; None where all are there."""
+    """Returns the path of the first file that a folder lacks; None if all are there."""
     paths = (os.path.join(folder, name) for name in FILES)
     return next((path for path in paths if not os.path.isfile(path)), None)
 
 
 def find_folder(path: str) -> str | None:
-    """Where all seven files are: `path` or ARCHIVE_FOLDER in it; None if in neither."""
+    """Returns the folder with all files: `path`, ARCHIVE_FOLDER in it, or None."""
     for folder in (path, os.path.join(path, ARCHIVE_FOLDER)):
         if missing_file(folder) is None:
             return folder

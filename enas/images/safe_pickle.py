@@ -1,13 +1,13 @@
 """Reads pickles of byte arrays and plain containers without trusting them.
 
-A pickle is a program for a small stack machine: what it names is imported and called.
-Here the program is taken apart by the standard library's `pickletools`, which runs
-nothing, and followed by a machine that knows no calls but the three that a NumPy array
-of bytes is written with, and stands in for those itself. Containers are neither hashed
-nor printed, so that no nesting of them can take more time or memory than the file has
-bytes. (An `Unpickler` whose `find_class` refuses all but NumPy's names is shorter, but
-it hashes what a pickle uses as a key, and nested tuples of 432 bytes then keep it busy
-for ever.)
+A pickle is a program for a small stack machine, and loading it imports and calls what
+it names. Here the standard library's `pickletools` takes the program apart, which runs
+nothing. A machine of our own then follows it. That machine knows only the three calls
+that a pickled NumPy array of bytes makes, and it stands in for them without calling
+anything. Containers must be neither hashed nor printed, so that however they are
+nested, time and memory grow only with the file's size. (An `Unpickler` whose
+`find_class` refuses all but NumPy's names is shorter. But it hashes what a pickle uses
+as a key, and nested tuples of 432 bytes then keep it busy for ever.)
 """
 
 import math
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-MOST_OPCODES = 200_000  # a CIFAR-10 batch has some 30,000
-MOST_BYTES = 2**26  # of a file, and of text that is turned into bytes
+MOST_OPCODES = 200_000  # a CIFAR-10 batch has about 30,000
+MOST_BYTES = 2**26  # in a file, and in text that is turned into bytes
 
 # Python 2 and 3, and NumPy 1 and 2, name the same things differently.
 _NAMES = {
@@ -31,14 +31,14 @@ _NAMES = {
 
 
 class HostilePickleError(ValueError):
-    """The pickle asks for what no byte array or plain container needs."""
+    """The pickle asks for something that no byte array or plain container needs."""
 
 
 class ByteArray:
-    """An array of a pickle, empty until the pickle fills it.
+    """An array in a pickle, empty until the pickle fills it.
 
     Attributes:
-      values: uint8, of any shape.
+      values: uint8, of any shape with at most four axes.
     """
 
     def __init__(self):
@@ -57,7 +57,7 @@ class ByteArray:
 
 
 class _ByteType:
-    """NumPy's type of bytes."""
+    """Stands in for NumPy's dtype of bytes."""
 
 
 class _Name:
@@ -77,7 +77,7 @@ def _bytes(value) -> bytes:
 
 
 def _text(value) -> str:
-    """A string of Python 3, or of Python 2, where it comes as bytes."""
+    """Returns a Python 3 string, or the text of a Python 2 string, which is bytes."""
     if type(value) is bytes:
         return value.decode("latin1")
     if type(value) is not str:
@@ -86,7 +86,7 @@ def _text(value) -> str:
 
 
 class _Machine:
-    """A pickle's stack, the marks on it, and the memo of what is used again."""
+    """A pickle's stack, the marks on it, and the memo of values that are used again."""
 
     def __init__(self) -> None:
         self.stack: list = []
@@ -128,7 +128,7 @@ class _Machine:
         self.push(_Name(f"{_text(module)} {_text(name)}"))
 
     def reduce(self) -> None:
-        """Calls what is named, with a tuple of arguments."""
+        """Stands in for a call of what is named, with a tuple of arguments."""
         function, arguments = self.pop(2)
         name = function.name if isinstance(function, _Name) else None
         if type(arguments) is not tuple or not arguments:
@@ -165,7 +165,7 @@ def _push_argument(machine: _Machine, argument) -> None:
 
 
 def _push_bytes(machine: _Machine, argument: str) -> None:
-    """A string of Python 2; pickletools has made text of it."""
+    """Pushes a Python 2 string, which pickletools has turned into text."""
     machine.push(argument.encode("latin1"))
 
 
@@ -177,7 +177,7 @@ def _named(*names: str, do: Callable) -> dict[str, Callable]:
     return dict.fromkeys(names, do)
 
 
-# What each opcode does to the machine, given its argument. All others are refused.
+# What each opcode does to the machine, given its argument. Other opcodes are refused.
 _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     **_named("PROTO", "FRAME", "STOP", do=_ignore),
     **_named("INT", "BININT", "BININT1", "BININT2", "LONG1", do=_push_argument),
@@ -210,11 +210,11 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def load(content: bytes) -> Any:
-    """What a pickle of Python 2 or 3 holds, of protocol 2 to 4.
+    """Returns the content of a pickle that Python 2 or 3 wrote by protocol 2 to 4.
 
     Returns:
-      Numbers, strings, bytes, None, lists, tuples, dicts of string keys, ByteArrays.
-      Strings of Python 2 come as bytes, but for keys.
+      Numbers, booleans, strings, bytes, None, lists, tuples, dicts with string keys, or
+      ByteArrays. Python 2 strings are returned as bytes, except for keys.
 
     Raises:
       HostilePickleError: it asks for anything else, or is far larger than a batch.

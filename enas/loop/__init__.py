@@ -1,1 +1,1 @@
-"""From flags to a run: the search, the training of one string, the ranking."""
+"""Turns flags into a run: the search, the training of one string, the ranking."""

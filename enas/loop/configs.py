@@ -1,4 +1,4 @@
-"""From the scripts' settings to the configurations of child and controller."""
+"""Turns the scripts' settings into the configurations of child and controller."""
 
 import tensorflow as tf
 
@@ -14,7 +14,7 @@ from enas.utils import TrainConfig
 def child_config(
     settings: Settings, images: tf.Tensor, num_classes: int
 ) -> ChildConfig:
-    """The child that the flags describe, for images [N, H, W, C]."""
+    """Returns the configuration of the child, for images [N, H, W, C]."""
     scheme = make_scheme(settings.child_scheme, settings.child_n_bits)
     if settings.child_first_scheme:
         first_scheme = make_scheme(settings.child_first_scheme, settings.child_n_bits)
@@ -45,7 +45,7 @@ def child_config(
 
 
 def batch_augmentation(settings: Settings) -> BatchAugmentation | None:
-    """What happens to training images as they are batched; None where nothing does."""
+    """Returns the changes to training images as they are batched; None if none."""
     augmentation = BatchAugmentation(
         crop_padding=settings.crop_padding,
         random_flip=settings.random_flip,
@@ -68,7 +68,7 @@ def train_config(settings: Settings) -> TrainConfig:
 
 
 def reward_repeats(settings: Settings) -> int:
-    """Samples of the controller that are judged on one batch."""
+    """Returns how many samples of the controller are judged on the same batch."""
     if settings.controller_training and settings.controller_bl_of_update:
         return settings.controller_num_aggregate
     return 1

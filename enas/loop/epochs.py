@@ -1,4 +1,4 @@
-"""What a search and a training share: the loop over epochs, and an evaluation."""
+"""Runs what a search and a training share: the loop over epochs, and an evaluation."""
 
 import math
 import os
@@ -28,22 +28,26 @@ from enas.utils import TrainOps, get_train_ops
 
 SUMMARY_FILE = "summary.txt"
 EVENTS_FOLDER = "events"
-POINTS = 100  # of a curve in the events, for each epoch and each round
+POINTS = 100  # points of a curve in the events, for each epoch and each round
 
 
 class Reader(NamedTuple):
-    """A session and the batches that it reads. seed: of all that is drawn."""
+    """A session and the batches that it reads.
+
+    Attributes:
+      seed: the seed of all random numbers.
+    """
 
     session: Session
     pipeline: InputPipeline
     seed: int
 
     def feed(self, stream: str, number: int) -> dict:
-        """The feed_dict of a session run.
+        """Seeks a batch, and returns the feed_dict of the session run that reads it.
 
         Args:
-          stream: which of the pipeline's it reads.
-          number: of the session run, and of its batch, among all of this stream.
+          stream: the stream of the pipeline that the run reads.
+          number: the number of the session run, and of its batch, in this stream.
         """
         self.pipeline.seek(self.session, stream, number)
         place = draws.feed(self.seed, stream_number(stream), number)
@@ -51,7 +55,11 @@ class Reader(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run at work. folder: the output folder."""
+    """A run in progress.
+
+    Attributes:
+      folder: the path of the output folder.
+    """
 
     folder: str
     reader: Reader
@@ -63,9 +71,12 @@ class Run(NamedTuple):
 
 
 class ChildStep(NamedTuple):
-    """What a step of child training fetches: the update, then what the log shows of it.
+    """What a step of child training fetches: the update, then values for the log.
 
-    lr: learning rate. grad_norm: before clipping. correct: images classified right.
+    Attributes:
+      lr: the learning rate.
+      grad_norm: the norm of the gradient before clipping.
+      correct: how many images of the batch were classified correctly.
     """
 
     train: Any
@@ -78,7 +89,9 @@ class ChildStep(NamedTuple):
 class ChildOps(NamedTuple):
     """What an epoch of child training runs.
 
-    outputs: of the child in training. train: one step and all that belongs to it.
+    Attributes:
+      outputs: those of the child in training.
+      train: the ops of one step; its `train` runs the updates of `outputs`, too.
     """
 
     outputs: Outputs
@@ -99,7 +112,7 @@ def make_child_ops(
     global_step: tf.Variable,
     steps_per_epoch: int,
 ) -> ChildOps:
-    """The ops that train a model, from its outputs in training."""
+    """Makes the ops that train a model, from its outputs in training."""
     train = get_train_ops(
         outputs.total_loss,
         model.variables(),
@@ -113,7 +126,7 @@ def make_child_ops(
 
 
 def is_due(settings: Settings, epoch: int, every: int) -> bool:
-    """Whether what happens every so many epochs happens now; the last epoch counts."""
+    """Returns whether `epoch` is a multiple of `every`, or the last epoch."""
     return epoch % every == 0 or epoch == settings.num_epochs
 
 
@@ -128,15 +141,22 @@ def run_epochs(
 ) -> None:
     """Trains a child for num_epochs, from the output folder's checkpoint if any.
 
-    All that is drawn at random is a function of the seed and of where the run is.
+    All random numbers are a function of the seed and of the place in the run.
 
     Args:
-      folder: what the run has claimed; None to build the network and stop.
-      build: (settings, pipeline, number of classes, steps an epoch) to the model and
-        its ops, which have a ChildOps as `child`; builds in the default graph.
-      after_epoch: is called with the Run, the ops, the number of whole epochs and the
-        global step after each epoch; a checkpoint follows.
-      at_end: is called with the Run and the ops after the last epoch.
+      folder: the folder that the run has claimed; None to build the network and stop.
+      build: a function of (settings, pipeline, number of classes, steps per epoch). It
+        builds in the default graph, and returns the model and its ops, which have a
+        ChildOps as `child`.
+      after_epoch: is called after each epoch with the Run, the ops, the number of
+        complete epochs and the global step; a checkpoint follows.
+      at_end: is called after the last epoch with the Run and the ops.
+
+    Raises:
+      InputError: there is too little memory, or the output folder or its checkpoints
+        cannot be used.
+      FloatingPointError: the loss or its gradient is not finite.
+      Interrupted: a signal asked to leave, and the run was saved.
     """
     with tf.Graph().as_default(), ExitStack() as stack:
         with no_garbage_collection():
@@ -176,8 +196,7 @@ def run_epochs(
 
 
 def _describe(model: Model, outputs: Outputs, log: Log) -> str:
-    """Logs the layers and how many weights there are; returns the summary, which goes
-    to stderr."""
+    """Logs the layers and numbers of weights; prints the summary and returns it."""
     for shape in outputs.layers:
         log.line(layer_line(*shape))
     params, aux_params = model.count_params()
@@ -215,7 +234,7 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     )
     for step in bar:
         done = session.run(fetches, run.reader.feed("train", step - 1))
-        # The gradient, since it ruins the weights before any loss shows it.
+        # Check the gradient, too: it ruins the weights before any loss shows it.
         for name, value in (("loss", done.loss), ("gradient's norm", done.grad_norm)):
             if not math.isfinite(value):
                 raise FloatingPointError(
@@ -243,8 +262,8 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
 
 
 def _remedy(step: int) -> str:
-    """What helps against a loss or gradient that is not finite."""
-    if step == 1:  # no rate has moved a weight yet
+    """Says what helps against a loss or gradient that is not finite."""
+    if step == 1:  # the learning rate has not moved a weight yet
         return (
             "no weight has moved yet, so this network overflows as it starts: try "
             "another seed, another string, or child_op_shortcut=True"
@@ -255,11 +274,12 @@ def _remedy(step: int) -> str:
 def count_correct(
     reader: Reader, outputs: Outputs, split: str, step: int, feed: dict
 ) -> int:
-    """Goes once over a split: how many of its images are classified right.
+    """Goes once over a split and counts the images that are classified correctly.
 
     Args:
+      split: 'valid' or 'test'.
       step: the global step.
-      feed: what the child is fed beside its batches.
+      feed: what the child is fed besides its batches.
     """
     batches = range(reader.pipeline.eval_batches(split))
     bar = tqdm(batches, f"{split} set", disable=None, leave=False)
@@ -272,7 +292,7 @@ def count_correct(
 
 
 def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
-    """Goes once over a split, logs and returns the accuracy."""
+    """Goes once over a split, and logs and returns the accuracy, from 0 to 1."""
     count = run.reader.pipeline.num_examples[split]
     accuracy = count_correct(run.reader, outputs, split, step, {}) / count
     run.log.line(eval_lines(split, step, count, accuracy))
@@ -281,7 +301,7 @@ def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
 
 
 def evaluate_epoch(run: Run, outputs: Outputs, step: int) -> None:
-    """The evaluation after an epoch: valid, where there is one, and test."""
+    """Evaluates the child after an epoch: on valid, if there is one, and on test."""
     run.log.line(f"Epoch {step // run.steps_per_epoch}: Eval")
     for split in ("valid", "test"):
         if split in run.reader.pipeline.num_examples:

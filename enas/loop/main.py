@@ -1,5 +1,4 @@
-"""What every script does with its flags: check them, open the data, hand over to the
-run."""
+"""Checks a script's flags, opens its data and starts its run."""
 
 import dataclasses
 import logging
@@ -49,7 +48,7 @@ def _run(task: str, settings: Settings) -> None:
         for name, value in flags.items():
             log.line(flag_line(name, value))
         data = read_data()
-        # Only now, with flags and data found right, TensorFlow is loaded.
+        # Load TensorFlow only now that the flags and the data have been checked.
         with no_garbage_collection():
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -67,8 +66,10 @@ def _run(task: str, settings: Settings) -> None:
 
 
 def _with_seed(settings: Settings) -> Settings:
-    """With the seed of the run that is continued, or one that is drawn and which log
-    and folder will tell, so that any run can be repeated."""
+    """Returns the settings with a seed: their own, a continued run's, or a new one.
+
+    The log and the folder tell the seed, so that any run can be repeated.
+    """
     if settings.seed:
         return settings
     earlier = None

@@ -2,9 +2,9 @@
 
     enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" … | --draw=N]
 
-Without strings: those of the search's last round, or N that the controller draws and N
-of an untrained one; the ranking is then kept in OUTPUT_DIR/ranking.json. As many
-strings drawn uniformly stand beside them.
+Without strings, it ranks those of the search's last round. With --draw it ranks N that
+the controller draws, and N of an untrained one. In both cases it keeps the ranking in
+OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 """
 
 import logging
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def read_settings(output_dir: str) -> Settings:
-    """The settings of the search in a folder, checked anew.
+    """Returns the settings of the search in a folder, after checking them again.
 
     Raises:
-      InputError: there is none, or none with a checkpoint, or its flags are damaged or
+      InputError: there is no search, it has no checkpoint, or its flags are damaged or
         of another version.
     """
     flags = read_flags(output_dir)
@@ -54,7 +54,7 @@ def read_settings(output_dir: str) -> Settings:
         raise InputError(f"{output_dir} is of a training; name a search's")
     script = flags.pop(SCRIPT, dataset_of(flags).search)
     flags = RECIPES[OLDER] | flags
-    flags["output_dir"] = output_dir  # which may have been moved since
+    flags["output_dir"] = output_dir  # the folder may have been moved
     constants = {name: FLAGS[name].default for name in flags if name in FLAGS}
     words = [f"--{name}={value}" for name, value in flags.items()]
     try:

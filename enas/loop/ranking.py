@@ -1,7 +1,7 @@
-"""How good strings are, each judged on a whole set of images with a search's weights.
+"""Judges strings, each on a whole set of images with a search's weights.
 
-One batch is a noisy judge: of 128 images, an accuracy of 0.97 has a standard error of
-0.015. On 5,000 it is 0.0024.
+One batch is a noisy judge: on 128 images, an accuracy of 0.97 has a standard error of
+0.015. On 5,000 images it has one of 0.0024.
 """
 
 import json
@@ -33,7 +33,10 @@ Candidate = tuple[Arc, str]  # a string, and what drew it
 class Ranked(NamedTuple):
     """A string and how good it is.
 
-    source: what drew it. accuracy: on all images. error: its standard error.
+    Attributes:
+      source: what drew the string.
+      accuracy: that on all images, from 0 to 1.
+      error: the accuracy's standard error.
     """
 
     arc: str
@@ -45,7 +48,7 @@ class Ranked(NamedTuple):
 def beside_uniform(
     arcs: Sequence[Arc], source: str, settings: Settings
 ) -> list[Candidate]:
-    """Strings, and as many uniform ones, unless they are such themselves."""
+    """Returns the strings, and as many uniform ones unless they are uniform already."""
     candidates = [(arc, source) for arc in arcs]
     if source != UNIFORM:
         candidates += [(arc, UNIFORM) for arc in uniform_arcs(settings, len(arcs))]
@@ -53,7 +56,7 @@ def beside_uniform(
 
 
 def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
-    """Strings drawn uniformly, the same ones each time where there is a seed."""
+    """Draws strings uniformly; with a seed, the same ones each time."""
     rng = random.Random(settings.seed or None)
     return [random_arc(settings.child_num_cells, rng) for _ in range(count)]
 
@@ -64,10 +67,12 @@ def rank(
     """Judges strings on the whole validation set.
 
     Args:
-      sample: where the child takes its string from; is fed instead.
+      sample: the sample that the child runs; each string is fed in its place.
+      outputs: those of the child outside training.
+      candidates: the strings, each with what drew it.
 
     Returns:
-      All of them, the best first.
+      All of them, best first.
     """
     images, ranked = reader.pipeline.num_examples[SPLIT], []
     for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
@@ -79,8 +84,11 @@ def rank(
 
 
 def table(ranked: Sequence[Ranked]) -> str:
-    """A row a string, then the mean of each source and how others differ from the
-    uniform ones."""
+    """Makes a table with a row for each string.
+
+    Below it are the mean of each source, and how the others differ from the uniform
+    one.
+    """
     rows = [("rank", "accuracy", "error", "drawn by", "string")]
     rows += [
         (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
@@ -90,7 +98,7 @@ def table(ranked: Sequence[Ranked]) -> str:
 
 
 def _means(ranked: Sequence[Ranked]) -> list[str]:
-    """The mean of each source of several strings, and the others less the uniform."""
+    """Returns the mean of each source of several strings, and differences of means."""
     means: dict[str, tuple[float, float]] = {}
     lines = []
     sources = {one.source for one in ranked}
@@ -112,13 +120,17 @@ def _means(ranked: Sequence[Ranked]) -> list[str]:
 
 
 def save_arcs(output_dir: str, epoch: int, arcs: Sequence[Arc]) -> None:
-    """Keeps a round's strings in the output folder."""
+    """Keeps a round's strings in the output folder.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     content = {"epoch": epoch, "arcs": [str(arc) for arc in arcs]}
     write_json(os.path.join(output_dir, ARCS_FILE), content)
 
 
 def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
-    """The strings of a folder's last round; none where there was no round.
+    """Returns the strings of a folder's last round; none if there was no round.
 
     Raises:
       InputError: the file is damaged.
@@ -134,6 +146,10 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
 
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
-    """Keeps a ranking in the output folder."""
+    """Keeps a ranking in the output folder.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     content = [one._asdict() for one in ranked]
     write_json(os.path.join(output_dir, RANKING_FILE), content)

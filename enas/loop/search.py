@@ -1,4 +1,4 @@
-"""The search: epochs of the shared child alternate with rounds of the controller."""
+"""Runs the search: epochs of the shared child alternate with controller rounds."""
 
 import math
 import sys
@@ -28,15 +28,18 @@ from enas.space.arc import CHOICES, Arc, arc_from_numbers
 from enas.space.operations import OPERATIONS
 
 SHOWN_ARCHITECTURES = 10
-FEW_IMAGES = 20  # in a batch: its statistics are then too noisy for batch norm
-# Sources of strings: the controller, and one like it at its start.
+FEW_IMAGES = 20  # smaller batches have statistics too noisy for batch norm
+# Sources of strings: the controller, and one like it that is not trained.
 CONTROLLER = "controller"
 UNTRAINED = "untrained"
 
 
 class RoundSample(NamedTuple):
-    """What a sample of a controller's round fetches: the accumulation of its gradient,
-    what the log shows of it, and its two cells."""
+    """What a sample in a controller's round fetches.
+
+    First comes the op that accumulates its gradient, then the scalars for the log, and
+    then its two cells.
+    """
 
     accumulate: Any
     loss: Any
@@ -49,9 +52,14 @@ class RoundSample(NamedTuple):
 
 
 class SearchOps(NamedTuple):
-    """All that a search runs. evaluated: what the sampled child computes without
-    training, of which nothing is kept for a gradient; it serves reward and evaluation.
-    accuracy: scalar, of that on the batch."""
+    """All that a search runs.
+
+    Attributes:
+      evaluated: the outputs of the sampled child outside training, for reward and
+        evaluation. Nothing of it is kept for a gradient.
+      accuracy: scalar, the accuracy of `evaluated` on the batch.
+      controller: None if the controller is not trained.
+    """
 
     child: ChildOps
     evaluated: Outputs
@@ -96,10 +104,10 @@ def build(
     steps_per_epoch: int,
     make_child: Callable = MicroChild,
 ) -> tuple[MicroChild, SearchOps]:
-    """Controller and child in the default graph.
+    """Builds the controller and the child in the default graph.
 
     Args:
-      make_child: what makes the child of its configuration and the two sampled cells.
+      make_child: makes the child from its configuration and the two sampled cells.
     """
     if pipeline.smallest_batch() < FEW_IMAGES:
         print(
@@ -130,8 +138,10 @@ def build_sampled_child(
     num_classes: int,
     make_child: Callable = MicroChild,
 ) -> tuple[Controller, Sample, MicroChild, Outputs]:
-    """Controller, what it samples, and the child that runs it, without what trains
-    either; in the default graph."""
+    """Builds the controller, its sample and the child that runs it.
+
+    All are in the default graph. Nothing that trains them is built.
+    """
     leave_functions_alone()
     controller = _make_controller(settings)
     sample = controller.sample()
@@ -146,8 +156,12 @@ def build_sampled_child(
 
 @contextmanager
 def opened(settings: Settings, data: Data) -> Iterator[tuple[Reader, Sample, Outputs]]:
-    """The search in `settings.output_dir` as its last checkpoint has it, without what
-    trains it: (its session, what its controller samples, what its child tells).
+    """Opens the last checkpoint of the search in `settings.output_dir`.
+
+    Nothing that trains the search is built.
+
+    Yields:
+      (its session and batches, its controller's sample, its child's outputs).
 
     Raises:
       InputError: the checkpoint is damaged, or not of these settings.
@@ -170,11 +184,12 @@ def _make_controller(settings: Settings) -> Controller:
 def _controller_round(
     run: Run, ops: SearchOps, controller: ControllerTraining, epoch: int, step: int
 ) -> None:
-    """controller_train_steps updates, each of controller_num_aggregate samples; of a
-    round that was interrupted, those that are left.
+    """Runs a round of the controller, or the rest of one that was interrupted.
 
-    The child's step does not move meanwhile; the round's events stand one after another
-    at the steps before it."""
+    It has controller_train_steps updates, each of controller_num_aggregate samples. The
+    child's step does not move meanwhile, so the round's events take the steps that lead
+    up to it, one after another.
+    """
     settings, session = run.settings, run.reader.session
     done = int(session.run(run.progress.round_updates))
     if done >= settings.controller_train_steps:
@@ -225,7 +240,7 @@ def _controller_round(
 
 
 def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
-    """Ten strings, each with its accuracy on one validation batch."""
+    """Logs and keeps ten strings, each with its accuracy on one validation batch."""
     run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
     fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
     arcs, accuracies = [], []
@@ -241,12 +256,12 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
 
 
 def source_of(settings: Settings) -> str:
-    """What draws the search's strings."""
+    """Returns what draws the search's strings."""
     return CONTROLLER if settings.controller_training else UNIFORM
 
 
 def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[Arc]:
-    """Strings that the controller samples, the same ones each time."""
+    """Lets the controller sample strings, the same ones each time."""
     activity, arcs = len(STREAMS), []
     for number in range(count):
         place = draws.feed(settings.seed, activity, number)
@@ -256,7 +271,7 @@ def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[A
 
 
 def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
-    """Strings that a controller like the search's samples before it is trained."""
+    """Returns strings that a controller like the search's samples before training."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.set_random_seed(settings.seed)
         sample = _make_controller(settings).sample()

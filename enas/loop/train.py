@@ -1,4 +1,4 @@
-"""Training one fixed architecture from new weights."""
+"""Trains one fixed architecture from new weights."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,11 @@ from enas.space.arc import parse_arc
 
 
 class TrainingOps(NamedTuple):
-    """evaluated: the child as it is evaluated, by its moving averages."""
+    """All that a training runs.
+
+    Attributes:
+      evaluated: the outputs of the child outside training, with its moving averages.
+    """
 
     child: ChildOps
     evaluated: Outputs
@@ -36,7 +40,7 @@ def _after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
 def build(
     settings: Settings, pipeline: InputPipeline, num_classes: int, steps_per_epoch: int
 ) -> tuple[FixedChild, TrainingOps]:
-    """The child in the default graph: in training, and as it is evaluated."""
+    """Builds the child in the default graph, once for training and once to evaluate."""
     global_step = tf.compat.v1.train.get_or_create_global_step()
     total_steps = max(1, settings.num_epochs * steps_per_epoch)
     progress = tf.cast(global_step + 1, tf.float32) / float(total_steps)

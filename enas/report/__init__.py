@@ -1,1 +1,1 @@
-"""What a run tells: its log and its summary, and what is read back from a log."""
+"""Reports on a run: its log and its summary, and what is read back from a log."""

@@ -2,9 +2,9 @@
 
     python -m enas.analyze_log mnist_search.txt [--output=FILE] [--best=N] [--run=N]
 
-The strings and the command go to stdout; the picture goes to FILE, by default the log's
-name with .png. The search may still be running. TensorFlow is not imported here, and
-the log is only read.
+The strings and the command go to stdout. The picture goes to FILE, by default the log's
+name with .png. The search may still be running. This module must not import TensorFlow
+or change the log.
 """
 
 import argparse
@@ -26,15 +26,18 @@ from enas.report.train_command import train_command
 from enas.space.arc import Arc
 
 PROGRAM = "analyze_log"
-# How a file of each format starts.
+# The bytes that a file of each format starts with.
 FORMATS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 class Candidate(NamedTuple):
-    """A string that was sampled, once or more often, in one run.
+    """A string that one run sampled, once or more often.
 
-    run: its number, from 1. accuracies: one for each time, on a validation batch of
-    batch_size images. epochs: when.
+    Attributes:
+      run: the number of the run, from 1.
+      batch_size: images in a validation batch.
+      accuracies: one for each time that it was sampled, on a validation batch.
+      epochs: the epoch of each of these times.
     """
 
     arc: Arc
@@ -47,14 +50,20 @@ class Candidate(NamedTuple):
         return statistics.fmean(self.accuracies)
 
     def error(self) -> float:
-        """Standard error of the mean accuracy."""
+        """Returns the standard error of the mean accuracy."""
         return standard_error(self.mean(), self.batch_size * len(self.accuracies))
 
 
 def candidates(runs: dict[int, Run]) -> list[Candidate]:
-    """The sampled strings of runs, given by number; the best first, by mean accuracy
-    less its standard error, so that a single lucky batch does not beat a string that
-    was good again and again; of equals the later."""
+    """Returns the sampled strings of runs, best first.
+
+    The order is by mean accuracy less its standard error, so that a single lucky batch
+    does not beat a string that was good again and again. Among equals, the later comes
+    first.
+
+    Args:
+      runs: the runs by number.
+    """
     found: dict[tuple[int, Arc], Candidate] = {}
     for number, run in runs.items():
         for architecture in run.architectures:
@@ -72,7 +81,7 @@ def candidates(runs: dict[int, Run]) -> list[Candidate]:
 
 
 def table(shown: list[Candidate], several_runs: bool) -> str:
-    """A line for each string, below a headline."""
+    """Makes a table with a headline and a line for each string."""
     rows: list[tuple[str, ...]]
     rows = [("accuracy", "error", "seen", "epoch", "run", "string")]
     for candidate in shown:
@@ -93,7 +102,7 @@ def table(shown: list[Candidate], several_runs: bool) -> str:
 
 
 def report(runs: dict[int, Run], best: int, several_runs: bool) -> str:
-    """What is printed: the best strings, how sure that is, and the command."""
+    """Returns what is printed: the best strings, how certain they are, the command."""
     found = candidates(runs)
     if not found:
         return "no sampled strings in the log yet"
@@ -120,13 +129,14 @@ other than the train script's default."""
 
 
 def save_figure(run: Run, title: str, path: str) -> None:
-    """Draws a run into a file whose ending says the format.
+    """Draws a run into a file, in the format of the file's ending.
 
     Raises:
-      InputError: it cannot be written, or would replace something else than a picture.
+      InputError: the file cannot be written, or would replace something other than a
+        picture.
     """
     _check_target(path)
-    # Matplotlib's remarks, as on letters that a font lacks, help nobody here.
+    # Matplotlib's warnings, such as that a font lacks a letter, help nobody here.
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     from enas.report.log_plot import draw
 
@@ -148,7 +158,7 @@ def _ending(path: str) -> str:
 
 
 def _check_target(path: str) -> None:
-    """An earlier picture may be replaced, nothing else."""
+    """Refuses to replace anything but an earlier picture."""
     if not os.path.lexists(path):
         return
     expected, start = FORMATS[_ending(path)], b""
@@ -219,7 +229,11 @@ def _analyze(argv: list[str]) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command; one line on stderr and status 2 for usage, 1 for a file."""
+    """Runs the command.
+
+    An error prints one line on stderr. The exit status is 2 for wrong usage and 1 for a
+    file that cannot be used.
+    """
     show_all_letters()
     with one_line_errors(PROGRAM):
         _analyze(sys.argv[1:] if argv is None else argv)

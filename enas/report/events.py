@@ -1,7 +1,7 @@
-"""Scalars and histograms of a run, in a file that TensorBoard reads.
+"""Writes scalars and histograms of a run to a file that TensorBoard reads.
 
-TensorBoard itself is not needed, neither here nor to run anything. (TensorFlow's own
-FileWriter writes from another thread, where a failed write would not end the run.)
+TensorBoard itself must not be needed, neither here nor to run anything. (TensorFlow's
+own FileWriter writes in another thread, where a failed write would not end the run.)
 """
 
 import os
@@ -16,12 +16,12 @@ Summary = tf.compat.v1.Summary
 
 
 class Events:
-    """Appends to a new file of a folder.
+    """Appends events to a new file in a folder.
 
     Args:
-      folder: made if missing.
-      step: the first one to come; what earlier files of the folder tell of it and of
-        later ones, as of steps that an interruption lost, is not shown any more.
+      folder: the folder, which is made if it is missing.
+      step: the first step to come. TensorBoard stops showing what earlier files in the
+        folder say about this and later steps, which an interruption lost.
     """
 
     def __init__(self, folder: str, step: int = 0):
@@ -33,7 +33,7 @@ class Events:
         self._write(Event(step=step, session_log=start))
 
     def scalars(self, group: str, step: int, values: Mapping[str, float]) -> None:
-        """One point of each curve `group/name`."""
+        """Adds a point to the curve `group/name` of each value."""
         points = [
             Summary.Value(tag=f"{group}/{name}", simple_value=float(value))
             for name, value in values.items()
@@ -41,7 +41,11 @@ class Events:
         self._write(Event(step=step, summary=Summary(value=points)))
 
     def histogram(self, tag: str, step: int, numbers, count: int) -> None:
-        """How often each of 0 … count-1 occurs among numbers (any shape, not empty)."""
+        """Adds a histogram of how often each of 0 … count-1 occurs.
+
+        Args:
+          numbers: integers in this range, of any shape, at least one.
+        """
         numbers = np.asarray(numbers).ravel()
         proto = tf.compat.v1.HistogramProto(
             min=numbers.min(),

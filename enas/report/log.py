@@ -1,6 +1,7 @@
-"""The lines of a log. Their format is an interface: other programs read it.
+"""Writes the lines of a log.
 
-Numbers are left-aligned in fields wide enough that columns stay put in a long run.
+Their format is an interface and must not change: other programs read it. Numbers are
+left-aligned in fields that are wide enough to keep columns in place in a long run.
 """
 
 import os
@@ -19,18 +20,18 @@ FLAG_WIDTH = 80
 
 
 class Log:
-    """Writes lines to stdout, and from `keep_in` on to a file of the output folder."""
+    """Writes lines to stdout and, after `keep_in`, to a file in the output folder."""
 
     def __init__(self) -> None:
         self._file: TextIO | None = None
-        self._waiting: list[str] = []  # for the file
+        self._waiting: list[str] = []  # lines for the file
         self._start = time.monotonic()
 
     def keep_in(self, path: str) -> None:
-        """Appends all lines to a file, too, those before this call included.
+        """Appends all lines to a file, too, including those before this call.
 
         Raises:
-          InputError: it cannot be written.
+          InputError: the file cannot be written.
         """
         try:
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
@@ -41,12 +42,14 @@ class Log:
         self._waiting = []
 
     def line(self, text: str) -> None:
-        """Raises:
-        InputError: there is no room for it, or nobody reads it any more.
+        """Writes a line.
+
+        Raises:
+          InputError: there is no room for it, or nobody reads the output any more.
         """
         try:
-            if sys.stdout is not None:  # as where it was closed
-                tqdm.write(text, file=sys.stdout)  # steps around a bar on the terminal
+            if sys.stdout is not None:  # it is None if it was closed
+                tqdm.write(text, file=sys.stdout)  # moves around a progress bar
                 sys.stdout.flush()
         except OSError as error:
             _give_up_stdout()
@@ -64,17 +67,17 @@ class Log:
             raise _cannot_write(self._file.name, error) from None
 
     def minutes(self) -> float:
-        """Since the log was opened."""
+        """Returns the minutes since the log was opened."""
         return (time.monotonic() - self._start) / 60.0
 
     def close(self) -> None:
         if self._file is not None:
-            with suppress(OSError):  # said before, of the line that did not fit
+            with suppress(OSError):  # reported with the line that did not fit
                 self._file.close()
 
 
 def _give_up_stdout() -> None:
-    """What is in its buffer is lost; Python would try again, and fail, at exit."""
+    """Drops stdout's buffer, which Python would try, and fail, to write at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -87,7 +90,7 @@ def _cannot_write(place: str, error: OSError) -> InputError:
 
 
 def flag_line(name: str, value) -> str:
-    """`batch_size.....................128`, 80 wide unless the value is long."""
+    """Formats a flag: `batch_size..........128`, 80 wide unless the value is long."""
     return name + f"{value}".rjust(
         max(FLAG_WIDTH - len(name), len(f"{value}") + 3), "."
     )
@@ -108,7 +111,7 @@ def child_line(
     batch_size: int,
     minutes: float,
 ) -> str:
-    """One step of child training."""
+    """Formats one step of child training."""
     return (
         f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {loss:<8.6f}   "
         f"lr = {lr:<8.4f} |g| = {grad_norm:<8.4f} "
@@ -127,7 +130,7 @@ def controller_line(
     baseline: float,
     minutes: float,
 ) -> str:
-    """One sample of controller training; step counts the updates before it."""
+    """Formats a sample of controller training; `step` counts the updates before it."""
     return (
         f"ctrl_step = {step:<6d} loss = {loss:<7.3f} ent = {entropy:<5.2f}   "
         f"lr = {lr:<6.4f}   |g| = {grad_norm:<8.4f} acc = {accuracy:<6.4f}   "
@@ -136,13 +139,13 @@ def controller_line(
 
 
 def architecture_lines(normal_arc, reduce_arc, accuracy: float) -> str:
-    """A sampled string and its accuracy on one validation batch."""
+    """Formats a sampled string and its accuracy on one validation batch."""
     cells = f"{format_cell(normal_arc)}\n{format_cell(reduce_arc)}"
     return f"{cells}\nval_acc = {accuracy:<6.4f}\n{RULE}"
 
 
 def eval_lines(split: str, step: int, num_examples: int, accuracy: float) -> str:
-    """Accuracy over a whole split, 'valid' or 'test'."""
+    """Formats the accuracy on a whole split, 'valid' or 'test'."""
     return (
         f"Eval at {step}\n"
         f"{split.capitalize()} Num examples:  {num_examples}\n"

@@ -1,7 +1,8 @@
-"""Draws a run of a log as one figure of three panels over epochs: the child's training,
-the controller, and the accuracy on validation and test images.
+"""Draws a run of a log as one figure of three panels over epochs.
 
-Uses no pyplot, so nothing global is touched and no display is needed.
+The panels show the child's training, the controller, and the accuracy on validation and
+test images. pyplot must not be used, so that nothing global is touched and no display
+is needed.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,11 @@ from enas.report.log_records import ControllerSample, Run
 SIZE = (10, 11)  # inches
 DPI = 120
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#007F5F", "#8A8A8A"
-SMOOTHED = 80  # a running mean takes in 1/80 of a series on both sides
+SMOOTHED = 80  # a running mean takes in 1/80 of a series on each side
 
 
 def draw(run: Run, title: str) -> Figure:
-    """The figure of a run; save it with `savefig`."""
+    """Draws the figure of a run; save it with `savefig`."""
     layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08)
     figure = Figure(figsize=SIZE, dpi=DPI, layout=layout)
     figure.suptitle(title, fontsize=12, fontweight="bold", parse_math=False)
@@ -40,7 +41,7 @@ def draw(run: Run, title: str) -> Figure:
 
 
 def running_mean(values: Sequence[float]) -> np.ndarray:
-    """Each value's mean with its neighbours, as many on both sides; fewer at the ends.
+    """Averages each value with its neighbours, as many on each side, fewer at the ends.
 
     Args:
       values: [n]; n may be 0.
@@ -115,8 +116,10 @@ def _draw_accuracy(axes: Axes, run: Run) -> None:
 
 
 def _sample_positions(samples: Sequence[ControllerSample]) -> list[float]:
-    """Where samples stand on the axis of epochs: a round is spread over its epoch,
-    since the child stands still in it."""
+    """Returns where samples are on the axis of epochs.
+
+    A round is spread over its epoch, since the child's step does not move in it.
+    """
     sizes: dict[int, int] = {}
     numbers = []
     for sample in samples:
@@ -130,14 +133,14 @@ def _sample_positions(samples: Sequence[ControllerSample]) -> list[float]:
 
 
 def _noisy(axes: Axes, x: list[float], y: list[float], color: str, label: str) -> None:
-    """Faint points, and their running mean."""
+    """Draws faint points and their running mean."""
     size, alpha = (4, 0.22) if len(x) > 200 else (6, 0.4)
     axes.plot(x, y, ".", color=color, alpha=alpha, markersize=size, markeredgewidth=0)
     _line(axes, x, running_mean(y), color, label)
 
 
 def _line(axes, x, y, color: str, label: str, style: str = "-", dots: int = 2) -> None:
-    """A line with an entry in the legend; of no more than so many points, with dots."""
+    """Draws a line with a legend entry; adds dots if it has at most `dots` points."""
     if len(x):
         marker = "o" if len(x) <= dots else ""
         axes.plot(
@@ -151,7 +154,7 @@ def _label(axes: Axes, text: str, color: str = "black") -> None:
 
 
 def _finish(axes: Axes, title: str, twin: Axes | None = None) -> None:
-    """Title, grid and a legend of both axes above the panel; a word if it is empty."""
+    """Adds title, grid and, above the panel, both axes' legend; or a note if empty."""
     both = [axes] if twin is None else [axes, twin]
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(alpha=0.25)

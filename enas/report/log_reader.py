@@ -1,9 +1,8 @@
-"""Reads the log of a search, or of a training, back into numbers.
+"""Reads the log of a search or of a training back into numbers.
 
-Understands what `enas/report/log.py` writes and what older codes wrote. Other lines are
-passed over, so a log may still be growing, end in the middle of a line, be damaged, or
-have other output between its lines. A log is never written to, and TensorFlow is not
-imported here.
+It understands what `enas/report/log.py` writes and what older codes wrote. It skips all
+other lines, so a log may still be growing, end in the middle of a line, be damaged, or
+have other output between its lines. It must not write to a log or import TensorFlow.
 """
 
 import codecs
@@ -28,13 +27,13 @@ from enas.space.arc import CELLS, NUMBERS, Arc, arc_from_numbers
 
 
 def read_log(path: str) -> list[Run]:
-    """The runs of a log that tell at least one number, in the order of the log.
+    """Returns the runs of a log that tell at least one number, in the log's order.
 
-    A run that continues an earlier one of the log, from its output folder, is one run
+    A run that continues an earlier one of the log, from its output folder, is joined
     with it.
 
     Raises:
-      InputError: the file cannot be read, or nothing of a search's log is in it.
+      InputError: the file cannot be read, or has no line of a search's log.
     """
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; name the log in it")
@@ -57,7 +56,7 @@ def read_log(path: str) -> list[Run]:
 
 
 def _encoding(path: str) -> str:
-    """UTF-16 is what `>>` writes in Windows PowerShell."""
+    """Returns the encoding of a log; in Windows PowerShell, `>>` writes UTF-16."""
     with open(path, "rb") as stream:
         start = stream.read(2)
     utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -65,7 +64,7 @@ def _encoding(path: str) -> str:
 
 
 def parse_log(lines: Iterable[str]) -> list[Run]:
-    """The runs of a log's lines; none if nothing in them is understood."""
+    """Returns the runs in a log's lines; none if no line is understood."""
     parser = _Parser()
     for line in lines:
         parser.read(line.rstrip("\r\n"))
@@ -84,12 +83,12 @@ def parse_log(lines: Iterable[str]) -> list[Run]:
 
 _INT = r"([0-9]{1,9})"
 _FLOAT = r"(-?[0-9]{1,12}\.[0-9]{1,12})"
-_PART = r"([01]\.[0-9]{4})(?![0-9])"  # four places, so that a cut-off number is none
+_PART = r"([01]\.[0-9]{4})(?![0-9])"  # four digits, so a cut-off number does not match
 _ANY = r"\S+"
 
 
 def _pattern(**fields: str) -> re.Pattern:
-    """`name = value   name = value …`; the field `g` is called |g| in a log."""
+    """Matches `name = value   name = value …`; the field `g` is called |g| in a log."""
     names = {"g": r"\|g\|"}
     return re.compile(
         r"\s+".join(rf"{names.get(name, name)}\s*=\s*{fields[name]}" for name in fields)
@@ -101,21 +100,22 @@ _NUMBERS = re.compile(r"\[?[0-9\s]*\]?", re.ASCII)
 
 
 class _Parser:
-    """Takes a log line by line.
+    """Reads a log line by line.
 
-    runs: those so far; epochs that no line has told are 0.
+    Attributes:
+      runs: the runs so far; an epoch that no line has told is 0.
     """
 
     def __init__(self):
         self.runs = [Run({}, [], [], [], [])]
-        self._epoch = 0  # of the last headline, 0 once the child is trained again
-        self._evaluates = False  # whether that was of an evaluation
-        self._step = 0  # of the child
+        self._epoch = 0  # that of the last headline; 0 once the child is trained again
+        self._evaluates = False  # whether that headline was of an evaluation
+        self._step = 0  # the child's step
         self._cells = []  # numbers, as text, of each cell since the last accuracy
-        self._open = None  # those of a cell whose closing bracket is yet to come
+        self._open = None  # numbers of a cell whose closing bracket is yet to come
 
     def read(self, line: str) -> None:
-        """Takes one line, without its end."""
+        """Reads one line, which comes without its line end."""
         if self._read_flag(line):
             return
         line = line.strip()
@@ -131,7 +131,7 @@ class _Parser:
         self._epoch = self._step = 0
 
     def _read_cell(self, line: str) -> bool:
-        """A cell between brackets, which NumPy may have wrapped over several lines."""
+        """Reads a cell in brackets, which NumPy may have wrapped over several lines."""
         if not line or not _NUMBERS.fullmatch(line):
             return False
         if line.startswith("["):
@@ -171,7 +171,9 @@ class _Parser:
 
     def _headline(self, epoch, what) -> None:
         self._epoch = int(epoch)
-        if what == "Eval":  # the strings before it, if no round's headline told theirs
+        # The strings before an evaluation are of its epoch, too, unless the headline of
+        # a round told their epoch.
+        if what == "Eval":
             shown = self.runs[-1].architectures
             for number in reversed(range(len(shown))):
                 if shown[number].epoch or shown[number].step != shown[-1].step:
@@ -180,7 +182,7 @@ class _Parser:
         self._evaluates = what == "Eval"
 
     def _shows_strings(self) -> None:
-        if self._evaluates:  # those of the next epoch, of which no step was logged
+        if self._evaluates:  # they are of the next epoch, of which no step was logged
             self._epoch = 0
         self._no_cells()
 
@@ -244,7 +246,7 @@ class _Parser:
 
 
 def _arc(cells: list[list[str]]) -> Arc | None:
-    """The string of two cells; None if they are no string, as in a damaged log."""
+    """Returns the string of two cells; None if they make none, as in a damaged log."""
     sizes = [len(cell) for cell in cells]
     if (
         len(sizes) != CELLS

@@ -1,6 +1,7 @@
-"""What the log of a search, or of a training, tells: plain numbers, run by run.
+"""Holds what the log of a search or of a training tells: plain numbers, run by run.
 
-`log_reader.py` makes these of a log's lines. TensorFlow is not imported here.
+`log_reader.py` makes these records from a log's lines. This module must not import
+TensorFlow.
 """
 
 import math
@@ -11,8 +12,13 @@ from enas.space.arc import Arc
 
 
 class ChildStep(NamedTuple):
-    """A step of child training. epoch: whole epochs done, from 0. loss: of the batch;
-    correct: images of its batch_size that were classified right."""
+    """A step of child training.
+
+    Attributes:
+      epoch: how many complete epochs are done, from 0.
+      loss: that of the batch.
+      correct: how many of its batch_size images were classified correctly.
+    """
 
     epoch: int
     step: int
@@ -22,9 +28,15 @@ class ChildStep(NamedTuple):
 
 
 class ControllerSample(NamedTuple):
-    """A sample of the controller's round after so many epochs. step: the child's.
-    entropy: of the string, in nats. accuracy, baseline: parts of 1. updates: of the
-    controller, done before."""
+    """A sample in a round of the controller.
+
+    Attributes:
+      epoch: how many epochs were done before the round.
+      step: the child's step.
+      entropy: that of the string, in nats.
+      accuracy, baseline: as parts of 1.
+      updates: how many updates the controller had made before.
+    """
 
     epoch: int
     step: int
@@ -35,7 +47,12 @@ class ControllerSample(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """One of the strings shown after an epoch. accuracy: on one validation batch."""
+    """One of the strings shown after an epoch, with its accuracy on a validation batch.
+
+    Attributes:
+      epoch: how many epochs were done.
+      step: the child's step.
+    """
 
     epoch: int
     step: int
@@ -44,7 +61,7 @@ class Architecture(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """One pass over a split, 'valid' or 'test', after so many epochs."""
+    """One pass over a split, 'valid' or 'test', after `epoch` epochs."""
 
     epoch: int
     step: int
@@ -53,10 +70,12 @@ class Evaluation(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a log tells of one run; lists in the order of the log.
+    """What a log tells about one run; the lists are in the order of the log.
 
-    flags: name to text. Dots that a value starts with are lost, as the log fills the
-    line with dots before it; where a value is too long for that, it is whole.
+    Attributes:
+      flags: the text of each flag, by name. Dots at the start of a value are lost,
+        since the log fills the line before it with dots. A value that is too long for
+        that is complete.
     """
 
     flags: dict[str, str]
@@ -66,26 +85,26 @@ class Run(NamedTuple):
     evaluations: list[Evaluation]
 
     def steps_per_epoch(self) -> float | None:
-        """Child steps in an epoch; None while the first one has not ended."""
+        """Returns the child steps in an epoch; None until the first one has ended."""
         ends = [e.step / e.epoch for e in self.evaluations if e.epoch and e.step]
         if ends:
             return statistics.median(ends)
-        # The first step logged in an epoch is a little after the epoch's start …
+        # The first step logged in an epoch comes a little after the epoch's start …
         starts = [c.step / c.epoch for c in self.child_steps if c.epoch and c.step]
         if starts:
             return min(starts)
-        # … and the last one before a round a little before the epoch's end.
+        # … and the last one before a round comes a little before the epoch's end.
         rounds = self.controller_samples + self.architectures
         return max(
             (r.step / r.epoch for r in rounds if r.epoch and r.step), default=None
         )
 
     def epochs(self) -> int:
-        """Epochs that have ended."""
+        """Returns how many epochs have ended."""
         return max((r.epoch for records in self[1:] for r in records), default=0)
 
     def batch_size(self) -> int:
-        """Images in a batch, as the last step says; the default's 128 without one."""
+        """Returns the images in a batch, from the last step; else the default, 128."""
         return self.child_steps[-1].batch_size if self.child_steps else 128
 
     def is_empty(self) -> bool:
@@ -93,10 +112,12 @@ class Run(NamedTuple):
 
 
 def with_epochs(run: Run) -> Run:
-    """The run with the epochs that no headline told, as in a search without controller
-    training, from the child's steps."""
+    """Returns the run with the epochs that no headline told, from the child's steps.
+
+    A search without controller training has such epochs.
+    """
     steps = run.steps_per_epoch()
-    # What stands before the first step of a log whose beginning is missing.
+    # The epoch of what comes before the first step, if a log's beginning is missing.
     first = max(1, run.child_steps[0].epoch) if run.child_steps else 1
 
     def complete(record):
@@ -109,14 +130,14 @@ def with_epochs(run: Run) -> Run:
 
 
 def _start(run: Run) -> int:
-    """Whole epochs that were done before the run's first line."""
+    """Returns how many complete epochs were done before the run's first line."""
     after = [records[0].epoch - 1 for records in run[2:] if records]
     return min(after + [step.epoch for step in run.child_steps[:1]])
 
 
 def continues(run: Run, earlier: Run) -> bool:
-    """Whether a run goes on where an earlier one of its output folder ended."""
-    # The folder's line is lost where it follows a line that was cut off.
+    """Returns whether a run continues an earlier one of the same output folder."""
+    # The folder's line is lost if it follows a line that was cut off.
     folders = {r.flags["output_dir"] for r in (earlier, run) if "output_dir" in r.flags}
     resumes = run.flags.get("reset_output_dir") == "False"
     if not resumes or len(folders) > 1 or not earlier.child_steps:
@@ -126,15 +147,15 @@ def continues(run: Run, earlier: Run) -> bool:
 
 
 def _first_step(run: Run) -> float:
-    """The child's first step in the log; infinite where it has none."""
+    """Returns the child's first step in the log; infinity if there is none."""
     return run.child_steps[0].step if run.child_steps else math.inf
 
 
 def joined(earlier: Run, run: Run) -> Run:
-    """One run of two, without the steps that were lost with the earlier one's end."""
+    """Joins two runs, without the steps that were lost when the earlier one ended."""
     done, first = _start(run), _first_step(run)
     child_steps = [step for step in earlier.child_steps if step.step < first]
-    # Of a round that was interrupted, what came before the first update that is left.
+    # Keep the samples of an interrupted round that come before the later run's updates.
     left = [s.updates for s in run.controller_samples if s.epoch == done + 1]
     samples = [
         sample

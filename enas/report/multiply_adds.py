@@ -1,4 +1,4 @@
-"""Multiply-adds of a graph, forward and backward, counted from its convolutions."""
+"""Counts a graph's multiply-adds, forward and backward, from its convolutions."""
 
 import math
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ import tensorflow as tf
 from enas.common_ops import is_within
 from quantize.base_layers import DIAGONAL
 
-# Type of an op to the number of the input that it slides over, None for its output. One
-# multiply-add for each position that is slid over and each weight of the kernel, both
-# forward and in either gradient.
+# For each type of op, the number of the input that it slides over; None if it is the
+# output. There is one multiply-add for each position that it slides over and each
+# weight of the kernel, both forward and in either gradient.
 _SLIDING = {
     "Conv2D": None,
     "DepthwiseConv2dNative": None,
@@ -22,12 +22,12 @@ _SLIDING = {
 
 
 def multiply_adds(ops: Iterable[tf.Operation]) -> int:
-    """Of one image, in all convolutions among some ops of a graph.
+    """Counts the multiply-adds of one image in all convolutions among some ops.
 
-    A factorized reduction, which is computed as a 2×2 convolution whose kernel is zero
-    off its diagonal, counts as the two 1×1 convolutions that it stands for. Gathers,
-    norms, activations, pools and the classifier's few thousand count as nothing, nor
-    does what nothing reads, as the gradient of the images.
+    A factorized reduction is computed as a 2×2 convolution whose kernel is zero off its
+    diagonal; it counts as the two 1×1 convolutions that it stands for. Gathers, norms,
+    activations, pools and the classifier's few thousand do not count. An op whose
+    output nothing reads, such as the gradient of the images, does not count either.
     """
     return sum(
         _of(op) for op in ops if op.type in _SLIDING and op.outputs[0].consumers()
@@ -41,5 +41,5 @@ def _of(op: tf.Operation) -> int:
     is_kernel_gradient = op.type.endswith("Filter")
     kernel = (op.outputs[0] if is_kernel_gradient else op.inputs[1]).shape.as_list()
     work = height * width * math.prod(kernel)
-    # Of a diagonal kernel, half of the window times half of the filters is not zero.
+    # In a diagonal kernel, half of the window times half of the filters is not zero.
     return work // 4 if is_within(op, DIAGONAL) else work

@@ -1,6 +1,6 @@
-"""What a child is made of, layer by layer: weights, bits, multiply-adds and storage.
+"""Tells what each layer of a child has: weights, bits, multiply-adds and storage.
 
-All of it is read from the graph that was built, so that it is exact. Nothing here adds
+All of this is read from the graph that was built, so it is exact. Nothing here may add
 an op.
 """
 
@@ -21,7 +21,7 @@ AUX_HEAD = "aux head, in training"
 # Calls whose body depends on the sampled string.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-# What a convolution reads.
+# The kinds of numbers that a convolution reads.
 ACTIVATIONS, SUMS, REAL = "act", "sums", "real"
 NOTE = (
     "act, sums, real: how many convolutions read activations (of a weight's bits), the "
@@ -32,12 +32,16 @@ NOTE = (
 class Part(NamedTuple):
     """One layer, the stem or a head.
 
-    shape: of its output for one image. weights: trainable numbers. bits: of a weight in
-    its kernels, and of an activation. reads: how many convolutions read ACTIVATIONS,
-    SUMS or REAL numbers; of a search child's layer, those alone that every string has.
-    multiply_adds: of one image forward; None in a search child's layer, where they
-    depend on the sampled string. packed_bytes: what a stored network needs, kernels at
-    their bits; float_bytes: the same, everything as float32.
+    Attributes:
+      shape: the shape of its output for one image.
+      weights: how many trainable numbers it has.
+      bits: the bits of a weight in its kernels, and of an activation.
+      reads: how many convolutions read ACTIVATIONS, SUMS or REAL numbers. In a search
+        child's layer, only the convolutions that every string has are counted.
+      multiply_adds: those of one image, forward. None in a search child's layer, where
+        they depend on the sampled string.
+      packed_bytes: what a stored network needs, with kernels at their bits.
+      float_bytes: what it needs with everything as float32.
     """
 
     name: str
@@ -51,8 +55,10 @@ class Part(NamedTuple):
 
 
 def parts_of(model: Model, outputs: Outputs) -> list[Part]:
-    """Every part of a child that was built for training, from its stem to its
-    classifier; the aux head, which only training uses, is last."""
+    """Returns the parts of a child that was built for training, stem to classifier.
+
+    The aux head, which only training uses, comes last.
+    """
     config, ops = model.config, _ops_by_scope(outputs)
     classes: tuple[int, ...] = (config.num_classes,)
     stem: tuple[int, ...] = (config.img_size, config.img_size, 3 * config.out_filters)
@@ -69,7 +75,7 @@ def parts_of(model: Model, outputs: Outputs) -> list[Part]:
 
 
 def _ops_by_scope(outputs: Outputs) -> dict[str, list[tf.Operation]]:
-    """A child's ops, by the scope below the child's own."""
+    """Returns a child's ops, by the scope below the child's own."""
     ops: dict[str, list[tf.Operation]] = {}
     for op in tf.compat.v1.get_default_graph().get_operations():
         outer, _, rest = op.name.partition("/")
@@ -86,7 +92,11 @@ def _part(
     layer: int | None,
     ops: list[tf.Operation],
 ) -> Part:
-    """layer: whose scheme it is of; -1 for the stem, None for real numbers."""
+    """Makes one part.
+
+    Args:
+      layer: the layer whose scheme it has; -1 for the stem, None for real numbers.
+    """
     prefix = f"{model.scope}/{scope}/"
     bits = FLOAT_BITS if layer is None else model.scheme_of(layer).bits
     weights, others, packed_bits = 0, 0, 0
@@ -100,7 +110,7 @@ def _part(
         for piece in pieces:
             latent = math.isfinite(piece.bound)
             packed_bits += rows * piece.size * (bits if latent else FLOAT_BITS)
-            if piece.kind == "scale":  # beside it, a moving mean and variance
+            if piece.kind == "scale":  # it comes with a moving mean and variance
                 others += 2 * rows * piece.size
     if layer == -1:  # mean and standard deviation of the images
         others += 2 * model.config.channels
@@ -117,9 +127,9 @@ def _part(
 
 
 def _read_by(convolution: tf.Operation) -> str:
-    """What the images are that a convolution slides over."""
+    """Returns the kind of numbers that a convolution slides over."""
     source = convolution.inputs[0].op
-    # Custom gradients put an identity behind what they compute.
+    # A custom gradient puts an identity after what it computes.
     while source.type in ("Identity", "IdentityN") and not is_within(
         source, ACTIVATION
     ):
@@ -137,7 +147,7 @@ def _multiply_adds(ops: list[tf.Operation]) -> int | None:
 
 
 def table(parts: list[Part]) -> str:
-    """A row a part, totals last; the aux head is not counted in them."""
+    """Makes a table: a row for each part, then totals, which leave out the aux head."""
     reads = (ACTIVATIONS, SUMS, REAL)
     rows: list[tuple[str, ...]]
     rows = [("", "output", "weights", "bits", *reads, "mult-adds", "packed", "float32")]

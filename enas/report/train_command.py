@@ -1,6 +1,6 @@
-"""The command that trains a string of a search's log, as that search's flags ask.
+"""Writes the command that trains a string of a log as the search's flags ask.
 
-TensorFlow is not imported here.
+This module must not import TensorFlow.
 """
 
 import os
@@ -14,17 +14,18 @@ from enas.space.arc import Arc
 
 
 def train_command(arc: Arc, flags: dict[str, str]) -> str:
-    """A line to paste into a shell.
+    """Returns a line to paste into a shell.
 
-    A flag that is `carried` is passed where its value in the log is not the train
-    script's default by the search's recipe, which is passed where it is not the
-    script's. The defaults of layers and filters differ between search and training on
-    purpose, so these are passed only where the search had others than its
-    `search_size`, or where reductions are named by number, which mean nothing in a
-    network of another depth.
+    The search's recipe is passed if the train script has another. A flag that is
+    `carried` is passed if its value in the log is not the train script's default in
+    that recipe. The numbers of layers and filters have other defaults in search and
+    training on purpose, so each is passed only if the search's value is not its
+    `search_size`. The number of layers is also passed if reductions are named by
+    number, since these numbers mean nothing in a network of another depth.
 
     Args:
-      flags: as the log shows them; none are an older log's, of MNIST.
+      flags: the text of each flag in the log. If there is none, the log is taken for an
+        older one, of MNIST.
     """
     data = dataset_of(flags)
     defaults = data.train_constants()
@@ -52,7 +53,7 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
 
 
 def _value(name: str, text: str, default: Any, data: DataSet) -> Any:
-    """A flag's value of its text in a log; None if that is damaged."""
+    """Returns a flag's value from its text in a log; None if the text is damaged."""
     flag = FLAGS[name]
     value: Any
     try:
@@ -68,8 +69,10 @@ def _value(name: str, text: str, default: Any, data: DataSet) -> Any:
 
 
 def _path(text: str, default: str) -> str:
-    """The path whose leading dots the log does not show: the default if it can be, or
-    the one that exists."""
+    """Returns the path whose leading dots the log does not show.
+
+    This is the default if the text fits it, and else the path that exists.
+    """
     if text == default.lstrip("."):
         return default
     for path in (text, "." + text, ".." + text):

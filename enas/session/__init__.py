@@ -1,1 +1,1 @@
-"""A run at work: its session, its input, its folder and its checkpoints."""
+"""A run in progress: its session, its input, its folder and its checkpoints."""

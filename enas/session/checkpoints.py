@@ -1,7 +1,8 @@
-"""The files of the checkpoints in a run's folder; without TensorFlow.
+"""Finds, syncs and deletes the checkpoint files in a run's folder; without TensorFlow.
 
-They are named `model.ckpt-STEP-NUMBER`, so that none is ever written over; the highest
-number is the last one. Of the files of a checkpoint the index is written last.
+Checkpoints are named `model.ckpt-STEP-NUMBER`, so that none is ever overwritten. The
+one with the highest number is the last. Of a checkpoint's files, the index is written
+last.
 """
 
 import os
@@ -15,12 +16,12 @@ _FILE = re.compile(
 
 
 def name_of(step: int) -> str:
-    """Of the checkpoints at a step, up to their number."""
+    """Returns the name of the checkpoints at a step, without their number."""
     return f"model.ckpt-{step}"
 
 
 def found_in(output_dir: str) -> list[str]:
-    """The whole checkpoints of a folder, oldest first."""
+    """Returns the paths of the complete checkpoints in a folder, oldest first."""
     found = []
     for name in os.listdir(output_dir) if os.path.isdir(output_dir) else ():
         match = _FILE.fullmatch(name)
@@ -31,25 +32,30 @@ def found_in(output_dir: str) -> list[str]:
 
 
 def delete_others(output_dir: str, checkpoints: list[str]) -> None:
-    """Deletes a folder's checkpoints but these, and what a kill left of some that were
-    being written or deleted; nothing else."""
+    """Deletes all checkpoints in a folder except the given ones.
+
+    This includes the remains of checkpoints that a killed run was writing or deleting.
+    Nothing else is deleted.
+    """
     kept = tuple(os.path.basename(path) + "." for path in checkpoints)
-    # An index goes before its data, so that what is left is no whole checkpoint.
+    # Delete an index before its data, so that what is left is no complete checkpoint.
     for name in sorted(os.listdir(output_dir), reverse=True):
         match = _FILE.fullmatch(name)
         if match and (match["unfinished"] or not name.startswith(kept)):
-            with suppress(OSError):  # the next time, then
+            with suppress(OSError):  # it is deleted the next time
                 os.remove(os.path.join(output_dir, name))
 
 
 def sync(checkpoint: str) -> None:
-    """Waits until a checkpoint's files, and then its folder, are on the disk, so that a
-    power cut leaves it whole."""
+    """Waits until a checkpoint's files, and then its folder, are on the disk.
+
+    A power cut then leaves the checkpoint complete.
+    """
     folder, name = os.path.split(checkpoint)
     for file in sorted(os.listdir(folder)):
         if file.startswith(name + "."):
             _sync(os.path.join(folder, file), os.O_RDWR)
-    if os.name != "nt":  # where a folder cannot be opened
+    if os.name != "nt":  # Windows cannot open a folder
         _sync(folder or os.curdir, os.O_RDONLY)
 
 
@@ -62,7 +68,7 @@ def _sync(path: str, mode: int) -> None:
 
 
 def set_aside(checkpoint: str) -> None:
-    """Renames a damaged one, so that it is none any more."""
+    """Renames a damaged checkpoint, so that it no longer counts as one."""
     folder, name = os.path.split(checkpoint)
     for file in os.listdir(folder):
         if file.startswith(name + ".") and _FILE.fullmatch(file):

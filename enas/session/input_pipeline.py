@@ -1,9 +1,10 @@
-"""Batches of normalized images, through `tf.data`.
+"""Makes batches of normalized images, through `tf.data`.
 
-Images enter the graph by feeding an iterator's initializer once, never as constants,
-which would hit the 2 GB limit of a graph and land in every copy of it.
+Images enter the graph by feeding an iterator's initializer. They must never be
+constants, which would hit the graph's 2 GB limit and be in every copy of the graph.
 
-Layout: N images of a split, n of a batch, H W height and width, C channels.
+Layout: N = images in a split, n = images in a batch, H and W = height and width, C =
+channels.
 """
 
 import secrets
@@ -15,8 +16,7 @@ from enas.data_utils import Data, Split
 from enas.images.batch_augment import BatchAugmentation
 
 EVAL_BATCH = 100
-# Each stream by the split that it reads, and whether it is shuffled and goes on for
-# ever.
+# For each stream: the split that it reads, and whether it is shuffled and never ends.
 STREAMS = {
     "train": ("train", True),
     "reward": ("valid", True),
@@ -29,21 +29,24 @@ STREAMS = {
 class InputPipeline:
     """Five streams of batches behind one pair of tensors.
 
-    'train', and 'reward' and 'shown' (both validation images), are shuffled anew for
-    each pass and go on for ever in full batches; 'valid' and 'test' go once over their
-    split in a fixed mixed order, in equal batches of at most EVAL_BATCH images, and
-    start again. A session run reads the stream whose `feed` it is given.
+    'train' reads training images; 'reward' and 'shown' read validation images. These
+    three are shuffled anew for each pass, and never end; all their batches are full.
+    'valid' and 'test' go over their split in a fixed mixed order, in nearly equal
+    batches of at most EVAL_BATCH images, and then start again. A session run reads the
+    stream whose `feed` it is given.
 
-    Each batch is a function of seed, stream and the batch's number, so that a run that
-    was interrupted can `seek` its place.
+    Each batch is a function of the seed, the stream and the batch's number, so that a
+    run that was interrupted can `seek` its place.
 
     Args:
-      seed: at least 0 and below 2^32; None for another one each time.
-      augmentation: what happens to training images, and to no others.
-      reward_repeats: each batch of 'reward' comes so many times in a row.
+      seed: at least 0 and below 2^32; None for a different one each time.
+      augmentation: the changes to training images, and to no others.
+      reward_repeats: how many times in a row each batch of 'reward' comes.
 
     Attributes:
-      images: float32 [n, H, W, C]. labels: int32 [n].
+      images: float32 [n, H, W, C].
+      labels: int32 [n].
+      num_examples: how many images each split has, by its name.
     """
 
     def __init__(
@@ -59,9 +62,9 @@ class InputPipeline:
         self._seed = secrets.randbits(32) if seed is None else seed
         self._augmentation = augmentation
         self._reward_repeats = reward_repeats
-        self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # of each split
+        self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # by split
         self._handles: dict[str, str] = {}
-        self._next: dict[str, int] = {}  # number of a stream's next batch
+        self._next: dict[str, int] = {}  # the number of each stream's next batch
         splits = {"train": data.train, "test": data.test}
         if data.valid is not None:
             splits["valid"] = data.valid
@@ -89,15 +92,18 @@ class InputPipeline:
         ).get_next()
 
     def initialize(self, session: tf.compat.v1.Session) -> None:
-        """Hands the images over to the session's iterators."""
+        """Feeds the images to the session's iterators."""
         for stream in self._iterators:
             self._read_from(session, stream, 0)
         self._handles = session.run(self._string_handles)
 
     def seek(self, session: tf.compat.v1.Session, stream: str, number: int) -> None:
-        """Makes a stream's batch of this number the one that the next session run that
-        is fed the stream reads. The stream starts anew unless it stands there already,
-        as after the batch before it was sought and read."""
+        """Moves a stream, so that the next session run to read it reads batch `number`.
+
+        The stream restarts unless it is there already, as it is once the batch before
+        was sought and read. For 'valid' and 'test' the number counts on from pass to
+        pass.
+        """
         split, goes_on = STREAMS[stream]
         following = number + 1
         if not goes_on:
@@ -114,15 +120,15 @@ class InputPipeline:
         self._next[stream] = number
 
     def feed(self, stream: str) -> dict:
-        """The feed_dict that makes a session run read this stream."""
+        """Returns the feed_dict that makes a session run read this stream."""
         return {self._handle: self._handles[stream]}
 
     def eval_batches(self, split: str) -> int:
-        """Batches in one pass over 'valid' or 'test'."""
+        """Returns how many batches one pass over 'valid' or 'test' has."""
         return num_eval_batches(self.num_examples[split])
 
     def smallest_batch(self) -> int:
-        """Images in the smallest batch of any stream."""
+        """Returns how many images the smallest batch of any stream has."""
         evaluated = [
             self.num_examples[split] // self.eval_batches(split)
             for split in ("valid", "test")
@@ -138,7 +144,7 @@ class InputPipeline:
         return placeholders
 
     def _batches(self, stream: str, arrays, shuffled: bool) -> tf.data.Dataset:
-        """A stream's batches, from the one numbered `_start` on."""
+        """Makes a stream's batches, from the one numbered `_start` on."""
         count = arrays[1].shape[0]
         # Streams do not share their random numbers.
         seed = self._seed * len(STREAMS) + stream_number(stream)
@@ -161,8 +167,11 @@ class InputPipeline:
         return batches
 
     def _shuffled(self, count: int, seed: int, repeats: int) -> tf.data.Dataset:
-        """Positions of full batches' images, int64 [n]: pass after pass over all of
-        them, each in an order of its own; each batch so many times in a row."""
+        """Makes the positions of the images in full batches, int64 [n].
+
+        It passes over all images again and again, each time in another order. Each
+        batch is repeated `repeats` times in a row.
+        """
         drawn = self._start // repeats * self._batch_size
         passes = tf.data.Dataset.counter(drawn // count)
         positions = passes.flat_map(
@@ -178,12 +187,14 @@ class InputPipeline:
         return in_a_row.skip(self._start % repeats)
 
     def _once(self, count: int) -> tf.data.Dataset:
-        """Positions of the batches of one pass after another, int64 [n], mixed in the
-        same way each time.
+        """Makes the positions of the images in batches, int64 [n].
 
-        The search's batch norm takes the statistics of the batch, so it needs batches
-        like those of training: mixed, where images come class by class from folders,
-        and none much smaller than the others, as the rest of a split would be."""
+        It passes over all images again and again, each time in the same mixed order.
+        The search's batch norm uses the statistics of the batch, so it needs batches
+        like those of training. They must be mixed, since folders give images class by
+        class. None may be much smaller than the others, as the rest of a split would
+        be.
+        """
         positions = _permutation(count, [0, 0])
         batches = num_eval_batches(count)
 
@@ -195,19 +206,19 @@ class InputPipeline:
         return tf.data.Dataset.counter(self._start).map(batch)
 
     def _images_of(self, positions: tf.Tensor, arrays) -> tuple:
-        """Normalized images and their labels."""
+        """Returns the normalized images at some positions, and their labels."""
         images, labels = (tf.gather(array, positions) for array in arrays)
         images = tf.cast(images, tf.float32) / 255.0
         return (images - self._data.mean) / self._data.std, labels
 
 
 def num_eval_batches(count: int) -> int:
-    """Batches that a split of so many images is evaluated in."""
+    """Returns in how many batches a split of `count` images is evaluated."""
     return -(-count // EVAL_BATCH)
 
 
 def stream_number(stream: str) -> int:
-    """From 0 on."""
+    """Returns the number of a stream, from 0."""
     return list(STREAMS).index(stream)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as a wish to leave at the next point where a run can be saved."""
+"""Turns Ctrl-C and SIGTERM into a request to leave once the run can be saved."""
 
 import signal
 
@@ -8,7 +8,7 @@ from enas.base.errors import Interrupted
 class Interruption:
     """Catches both signals while it is entered as a context manager.
 
-    A second one has its usual effect, at once.
+    A second signal has its usual effect at once.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -19,7 +19,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         for number in self._SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as below nohup or &
+            if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup or &
                 self._before[number] = signal.signal(number, self._remember)
         return self
 
@@ -36,13 +36,13 @@ class Interruption:
             signal.signal(number, handler)
 
     def came(self) -> bool:
-        """Whether the run should be left."""
+        """Returns whether a signal asked to leave the run."""
         return self._came is not None
 
     def leave(self) -> None:
-        """Leaves the run, once a signal came.
+        """Leaves the run after a signal.
 
         Raises:
-          Interrupted: always.
+          Interrupted: always, with the signal's number.
         """
         raise Interrupted(self._came)

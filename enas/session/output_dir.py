@@ -1,7 +1,7 @@
-"""The folder that a run writes into: whose it is, and what is kept of an earlier run.
+"""Claims the folder that a run writes to, and keeps what an earlier run left there.
 
-Nothing that an earlier run left is deleted or written over: a fresh run moves it aside.
-What is no folder of a run's own is left alone altogether.
+A fresh run must not delete or overwrite anything of an earlier run: it moves it aside.
+A folder that does not belong to a run must not be touched at all.
 """
 
 import json
@@ -21,7 +21,7 @@ from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS
 
 FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
-SCRIPT = "script"  # a key of that file: the script that the run is of
+SCRIPT = "script"  # a key of that file: the script that started the run
 VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
 LOCK_FILE = "lock"  # held while a run works in the folder
@@ -29,19 +29,19 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 
 
 class OutputDir:
-    """A folder that a run has claimed: it is locked, and nothing in it has changed yet.
+    """A folder that a run has claimed: it is locked, and otherwise as it was.
 
     Args:
       output_dir: the folder, which is made if it is missing.
-      reset: whether an earlier run in it is to be moved aside, and not continued.
-      flags: as `flags.json` is to keep them, with SCRIPT.
+      reset: whether an earlier run in it is moved aside rather than continued.
+      flags: what `flags.json` will hold, with SCRIPT.
 
     Attributes:
-      path: the folder, and not a link to it.
+      path: the path of the folder itself, not of a link to it.
 
     Raises:
       InputError: the folder holds other things, is in use, or cannot be written to.
-      UsageError: it may not be one of a run's own, or a run cannot be continued with
+      UsageError: no run may use this folder, or the run in it cannot be continued with
         these flags.
     """
 
@@ -73,10 +73,11 @@ class OutputDir:
         return InputError(f"output_dir: cannot use {self.path}: {error.strerror}")
 
     def begin(self) -> "OutputDir":
-        """Makes the folder the run's own: moves an earlier run to `output_dir.1`,
-        `output_dir.2` …, unless it is continued, and keeps the flags of a fresh one.
+        """Makes the folder the run's own.
 
-        To be called when nothing but its checkpoints can refuse the run any more.
+        An earlier run moves to `output_dir.1`, `output_dir.2` …, unless it is
+        continued. The flags of a fresh run are written. Call this when only the
+        checkpoints can still refuse the run.
 
         Raises:
           InputError: the folder cannot be written to, or is in use by now.
@@ -94,8 +95,13 @@ class OutputDir:
         return self
 
     def keep_flags(self) -> None:
-        """Keeps the flags in use from now on, and the versions: the same flags and seed
-        repeat a run only where what computes is alike."""
+        """Writes the flags that are in use from now on, and the versions.
+
+        The same flags and seed repeat a run only where these versions are the same.
+
+        Raises:
+          InputError: the folder cannot be written to.
+        """
         versions: dict[str, str | None] = {
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -103,13 +109,13 @@ class OutputDir:
         for name in PACKAGES:
             try:
                 versions[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:  # another build, as tensorflow-cpu
+            except metadata.PackageNotFoundError:  # another build, like tensorflow-cpu
                 versions[name] = None
         write_json(os.path.join(self.path, FLAGS_FILE), self._flags)
         write_json(os.path.join(self.path, VERSIONS_FILE), versions)
 
     def release(self) -> None:
-        """Unlocks the folder; one that was made for a run that never began goes."""
+        """Unlocks the folder; removes it if it was made for a run that never began."""
         self._lock.release()
         if self._made:
             with suppress(OSError):
@@ -117,21 +123,23 @@ class OutputDir:
 
 
 def _plain(output_dir: str) -> str:
-    """The folder's path, and not that of a link to it, which would be moved aside in
-    its place."""
+    """Returns the path of the folder itself if `output_dir` is a link to it.
+
+    Otherwise the link would be moved aside instead of the folder.
+    """
     path, real = os.path.normpath(output_dir), os.path.realpath(output_dir)
     return real if os.path.islink(path) or os.path.realpath(path) != real else path
 
 
 def _is_new(path: str) -> bool:
-    """Whether nothing stands in a folder but what precedes its flags."""
+    """Returns whether a folder is empty but for what is written before its flags."""
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(path)}
     sizes.pop(FLAGS_FILE + ".new", None)
     return not sizes or sizes == {LOCK_FILE: 0}
 
 
 def _check_place(path: str) -> None:
-    """Refuses the places that hold other things than a run, whatever they look like."""
+    """Refuses folders that hold other things than a run, whatever they look like."""
     real = os.path.realpath(path)
     repository = os.path.dirname(os.path.dirname(os.path.realpath(enas.__file__)))
     places = {
@@ -171,7 +179,11 @@ def _lock(path: str) -> FileLock:
 
 
 def earlier_seed(output_dir: str) -> int | None:
-    """The seed of the run that a folder holds, if it holds one."""
+    """Returns the seed of the run in a folder; None if there is none.
+
+    Raises:
+      InputError: the flags of the run are damaged.
+    """
     path = _plain(output_dir)
     if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
         return None
@@ -180,7 +192,7 @@ def earlier_seed(output_dir: str) -> int | None:
 
 
 def read_flags(path: str) -> dict:
-    """The flags that the folder of a run was made with.
+    """Returns the flags that the folder of a run keeps.
 
     Raises:
       InputError: there are none, or they are damaged.
@@ -221,7 +233,7 @@ def _move_aside(path: str, lock: FileLock) -> None:
     number = 1
     while os.path.lexists(f"{path}.{number}"):
         number += 1
-    if os.name == "nt":  # where a folder with an open file cannot be renamed
+    if os.name == "nt":  # Windows cannot rename a folder with an open file
         lock.release()
     os.rename(path, f"{path}.{number}")
     lock.release()

@@ -1,4 +1,4 @@
-"""Where a run is: counters that its checkpoints hold, so that it goes on from there."""
+"""Counts how far a run is; checkpoints hold the counters, so that it can continue."""
 
 import tensorflow as tf
 
@@ -10,13 +10,15 @@ class Progress:
     """Counters in the default graph, beside the global step and the controller's own.
 
     Args:
-      steps_per_epoch: of the child.
+      steps_per_epoch: steps of the child in an epoch.
 
     Attributes:
-      epochs: how many are done, with their rounds and evaluations.
-      round_updates: the controller's, in the round under way.
-      count_update: adds one of them.
-      finish_epoch: adds an epoch, and ends its round.
+      epochs: int64 scalar variable, how many epochs are done, with their rounds and
+        evaluations.
+      round_updates: int64 scalar variable, how many updates the controller has made in
+        the current round.
+      count_update: the op that adds one update.
+      finish_epoch: the op that adds an epoch and ends its round.
     """
 
     def __init__(self, steps_per_epoch: int):
@@ -31,10 +33,10 @@ class Progress:
         )
 
     def check(self, session: Session) -> None:
-        """Whether the run that a session continues has epochs of the same length.
+        """Checks that the run that a session continues has epochs of the same length.
 
         Raises:
-          InputError: it has not, so that its counters mean something else.
+          InputError: it has not, so its counters mean something else.
         """
         steps = int(session.run(self._steps_per_epoch))
         if steps != self._steps_now:

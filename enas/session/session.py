@@ -1,4 +1,4 @@
-"""The one session of a run: how it is configured, and when it is saved."""
+"""Runs the only session of a run: configures it, and saves and restores it."""
 
 import os
 import sys
@@ -13,35 +13,39 @@ from enas.session import checkpoints
 from enas.session.input_pipeline import InputPipeline
 from enas.session.interruption import Interruption
 
-KEPT = 2  # the last one, and one more in case
-# What TensorFlow raises of a damaged checkpoint.
+KEPT = 2  # the last checkpoint, and the one before in case the last is damaged
+# The errors that TensorFlow raises for a damaged checkpoint.
 _DAMAGE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
-    """The options of every session.
+    """Returns the options of every session.
 
-    Grappler is off: it would first inline every shared function of the search child,
-    which makes the first step five times slower and later ones hardly faster. Threads
-    are as many as cores, the default: a single one between ops takes a fifth longer,
-    more of them gain nothing."""
+    Grappler is off. It would first inline every shared function of the search child,
+    which makes the first step five times slower and later steps hardly faster. There
+    are as many threads as cores, which is the default: a single thread between ops
+    takes a fifth longer, and more threads gain nothing.
+    """
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config
 
 
 def leave_functions_alone() -> None:
-    """Turns grappler off inside the shared functions that are traced after this, too.
+    """Turns grappler off inside shared functions, too, if they are traced after this.
 
-    A session's options do not reach there. It saves half a second of the first run of
-    each set of fetches, and costs later runs nothing."""
+    A session's options do not reach them. This saves half a second in the first run of
+    each set of fetches, and costs later runs nothing.
+    """
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @contextmanager
 def input_errors() -> Iterator[None]:
-    """Around what runs in a session: what TensorFlow says of files, of memory and of
-    checkpoints that do not fit becomes an InputError of one line."""
+    """Turns the errors of TensorFlow in a session into InputErrors of one line.
+
+    They are about files, memory, or checkpoints that do not fit.
+    """
     try:
         yield
     except tf.errors.OpError as error:
@@ -49,18 +53,19 @@ def input_errors() -> Iterator[None]:
 
 
 def _reason(error: tf.errors.OpError) -> str:
-    """The line that says it; of an op of the graph, it is not the first."""
+    """Returns the line that gives the reason; for an op's error it is not the first."""
     lines = [line for line in error.message.splitlines() if line.strip()]
     nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
     return lines[nodes[0] + 1] if nodes else lines[0]
 
 
 def _choose(paths: list[str]) -> str | None:
-    """The last checkpoint that is not damaged; None where there is none at all. One
-    that is passed over is named on stderr.
+    """Returns the last undamaged checkpoint; None if there is no checkpoint at all.
+
+    It names the damaged ones that it passes over on stderr.
 
     Raises:
-      InputError: all are damaged, or the one that is not is of another network.
+      InputError: all are damaged, or the last undamaged one is of another network.
     """
     for path in reversed(paths):
         try:
@@ -77,7 +82,7 @@ def _choose(paths: list[str]) -> str | None:
 
 
 def _read(path: str) -> dict[str, list[int]]:
-    """Shapes by name, once all values were read, whose checksums are checked so."""
+    """Reads all values, which checks their checksums; returns their shapes by name."""
     reader = tf.train.load_checkpoint(path)
     shapes = reader.get_variable_to_shape_map()
     for name in shapes:
@@ -86,10 +91,12 @@ def _read(path: str) -> dict[str, list[int]]:
 
 
 def _check_fit(path: str, shapes: dict[str, list[int]]) -> None:
-    """TensorFlow itself would restore a variable of another shape without a word.
+    """Checks that a checkpoint holds the variables of the default graph.
+
+    TensorFlow itself would restore a variable of another shape without a word.
 
     Raises:
-      InputError: the checkpoint is not of the default graph's variables.
+      InputError: a variable is missing, or has another shape.
     """
     for variable in tf.compat.v1.global_variables():
         name, shape = variable.op.name, variable.shape.as_list()
@@ -108,10 +115,10 @@ class Session:
     Use it as a context manager.
 
     Args:
-      output_dir: where checkpoints are.
-      pipeline: is handed its images as the session starts.
-      save_every_minutes: how old the last checkpoint may become; None where nothing is
-        trained, and nothing saved.
+      output_dir: the folder of the checkpoints.
+      pipeline: gets its images when the session starts.
+      save_every_minutes: how old the last checkpoint may become; None if the session
+        trains nothing and so saves nothing.
 
     Raises:
       InputError: the folder's checkpoints are damaged, or of another network.
@@ -128,13 +135,13 @@ class Session:
         self._saved = time.monotonic()
         self._interruption = Interruption()
         if save_every_minutes is not None:
-            # Each checkpoint has a name of its own, so that none is written over.
+            # Each checkpoint has its own name, so that none is overwritten.
             saves = tf.compat.v1.get_variable(
                 "saves", initializer=tf.constant(0, tf.int64), trainable=False
             )
             step = tf.compat.v1.train.get_or_create_global_step()
             self._next_name = (step, saves.assign_add(1, read_value=True))
-        # Built once the graph is whole.
+        # The saver is built once the graph is complete.
         self._saver = tf.compat.v1.train.Saver(
             max_to_keep=KEPT, save_relative_paths=True
         )
@@ -156,7 +163,7 @@ class Session:
         return self._session.run(fetches, feed_dict)
 
     def save(self) -> None:
-        """Writes a checkpoint of all variables, and deletes all but the last ones.
+        """Writes a checkpoint of all variables, and deletes all but the last KEPT.
 
         Raises:
           InputError: there is no room for it, or the folder is another one by now.
@@ -164,7 +171,7 @@ class Session:
         self._check_folder()
         step, number = self.run(self._next_name)
         kept = self._checkpoints[1 - KEPT :]
-        # The saver is told of no more than it may keep, so that it deletes nothing.
+        # The saver knows of fewer than it may keep, so that it deletes nothing.
         self._saver.set_last_checkpoints_with_time([(path, 0.0) for path in kept])
         path = os.path.join(self._output_dir, checkpoints.name_of(step))
         session = self._session.raw_session()
@@ -182,8 +189,10 @@ class Session:
         self._saved = time.monotonic()
 
     def _check_folder(self) -> None:
-        """Whether the folder is the one that this run has locked: if that was moved,
-        another run may be at work in its place."""
+        """Checks that the folder is still the one that this run has locked.
+
+        If that one was moved, another run may be at work in its place.
+        """
         try:
             is_there = os.path.samestat(os.stat(self._output_dir), self._folder)
         except OSError:
@@ -195,11 +204,13 @@ class Session:
             )
 
     def pause(self) -> None:
-        """Where a run is whole, so that it can be saved, and left: saves if the last
-        checkpoint is old, or if a signal asks to leave.
+        """Marks a point where nothing is half done, so the run can be saved and left.
+
+        It saves if the last checkpoint is old or if a signal asks to leave.
 
         Raises:
-          Interrupted: it does.
+          InputError: the checkpoint cannot be written.
+          Interrupted: a signal asks to leave.
         """
         if self._save_every is None:
             return

@@ -1,1 +1,1 @@
-"""What is searched: arc strings, operations, number formats and the plan of layers."""
+"""The search space: arc strings, operations, number formats and the plan of layers."""

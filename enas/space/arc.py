@@ -1,14 +1,17 @@
-"""The arc string: what an architecture is, read and written without TensorFlow.
+"""The arc string: what an architecture is, and how it is read and written.
 
-An architecture is 2·4·B integers, the normal cell and then the reduction cell, B blocks
-each. Block b (0 <= b < B) makes node b+2 and is `index_x op_x index_y op_y`: the sum of
-operation op_x on node index_x and operation op_y on node index_y. Nodes 0 and 1 are the
-outputs of the two previous layers, so an index of block b lies in [0, b+1]. The
-operations are numbered as in `enas/space/operations.py`.
+An architecture is 2·4·B integers: the normal cell and then the reduction cell, with B
+blocks each. Block b (0 <= b < B) makes node b+2. It is `index_x op_x index_y op_y`: the
+sum (with `child_node_mean` the mean) of operation op_x on node index_x and operation
+op_y on node index_y. Nodes 0 and 1 are the outputs of the two previous layers, so an
+index of block b lies in [0, b+1]. The operations are numbered as in
+`enas/space/operations.py`.
 
-A block's numbers are the fields of `Block`: one for each kind of choice in CHOICES and
-each of the block's two SIDES. To let an edge choose something else, too, add its kind
-to CHOICES and its two fields to `Block`; the controller needs an embedding of it.
+The numbers of a block are the fields of `Block`: one for each kind of choice in CHOICES
+on each of the two SIDES. To let an edge choose one more thing, add its kind to CHOICES
+and its two fields to `Block`. The controller then needs an embedding for it.
+
+This module must not import TensorFlow.
 """
 
 import random
@@ -19,7 +22,7 @@ from enas.space.operations import OPERATIONS
 
 
 class Block(NamedTuple):
-    """Node = op_x(node index_x) + op_y(node index_y)."""
+    """Node = op_x(node index_x) + op_y(node index_y), or half of that."""
 
     index_x: int
     op_x: int
@@ -33,7 +36,7 @@ class Block(NamedTuple):
 
 
 SIDES = ("x", "y")
-# Each kind of choice, in a side's order, and how many options it has in block b.
+# The kinds of choice, in the order of a side, and how many options each has in block b.
 CHOICES: dict[str, Callable[[int], int]] = {
     "index": lambda block: block + 2,
     "op": lambda block: len(OPERATIONS),
@@ -42,7 +45,7 @@ Cell = tuple[Block, ...]
 
 
 class Arc(NamedTuple):
-    """A normal and a reduction cell of equally many blocks."""
+    """A normal cell and a reduction cell with the same number of blocks."""
 
     normal: Cell
     reduction: Cell
@@ -61,7 +64,7 @@ def options_of(block: int) -> list[int]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of an arc string, without the square brackets of a log's lines."""
+    """Splits an arc string into words, without the square brackets that a log has."""
     return text.replace("[", " ").replace("]", " ").split()
 
 
@@ -69,12 +72,13 @@ def parse_arc(text: str, num_cells: int) -> Arc:
     """Reads an arc string.
 
     Args:
-      text: 8·num_cells integers between white space; the square brackets of a log's
-        lines may stand among them.
-      num_cells: B, blocks a cell.
+      text: 8·num_cells integers, separated by white space. They may include the square
+        brackets that a log has.
+      num_cells: B, the number of blocks in a cell.
 
     Raises:
-      ValueError: naming the first thing that is wrong and what was allowed.
+      ValueError: the text is not such an arc. The message names the first error and
+        what is allowed.
     """
     words = words_of(text)
     for position, word in enumerate(words, start=1):
@@ -95,7 +99,7 @@ def parse_arc(text: str, num_cells: int) -> Arc:
 
 
 def arc_from_numbers(numbers: Iterable) -> Arc:
-    """The arc of 8·B integers, normal cell first.
+    """Makes an arc from 8·B integers, normal cell first.
 
     Raises:
       ValueError: an index or an operation is out of range.
@@ -131,18 +135,18 @@ def numbers_of(arc: Arc) -> list[int]:
 
 
 def format_cell(numbers: Iterable) -> str:
-    """One cell's numbers as a line of the log shows them: `[0 2 1 4]`."""
+    """Formats one cell's numbers as the log shows them: `[0 2 1 4]`."""
     return "[" + " ".join(str(int(number)) for number in numbers) + "]"
 
 
 def unread_nodes(cell: Cell) -> list[int]:
-    """The nodes, inputs 0 and 1 included, that no block reads, ascending."""
+    """The nodes that no block reads, ascending; inputs 0 and 1 may be among them."""
     read = {index for block in cell for index, *_ in block.edges()}
     return [node for node in range(len(cell) + 2) if node not in read]
 
 
 def random_arc(num_cells: int, rng: random.Random) -> Arc:
-    """An arc whose every number is drawn uniformly from its range."""
+    """Draws every number of an arc uniformly from its range."""
     return arc_from_numbers(
         rng.randrange(options)
         for _ in range(CELLS)

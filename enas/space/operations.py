@@ -1,11 +1,12 @@
-"""The table of operations that an edge of a cell can be, and the weights they need.
+"""The table of operations that an edge of a cell can choose, and their weights.
 
 One ordered table maps a number to a name, to weights, and to the builder in
 `enas/common_ops.py` that computes the operation. The controller, both children, the arc
 string, the pictures and the docs follow the table. To add an operation, write its
-entry, and a builder if none of those fits.
+entry. If no existing builder fits, write one, too.
 
-TensorFlow is not imported here, so that reading an arc string costs milliseconds.
+This module must not import TensorFlow, so that reading an arc string takes
+milliseconds.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,12 @@ from typing import NamedTuple
 
 
 class WeightSpec(NamedTuple):
-    """One tensor that an operation needs.
+    """One tensor of weights that an operation needs.
 
-    kind: 'kernel' [K, K, C, F] or 'depthwise' [K, K, C, 1], a latent kernel of the
-      scheme; 'scale' and 'offset' [F], of a batch norm.
-    start: where a scale starts.
+    Attributes:
+      kind: 'kernel' [K, K, C, F] or 'depthwise' [K, K, C, 1] for a latent kernel of the
+        scheme, K pixels a side; 'scale' or 'offset' [F] for a batch norm.
+      start: initial value of a scale.
     """
 
     name: str
@@ -30,7 +32,7 @@ Specs = tuple[WeightSpec, ...]
 
 
 def norm_specs(filters: int, suffix: str = "", start: float = 1.0) -> Specs:
-    """Batch norm, whose scale starts at `start`."""
+    """The weights of a batch norm; its scale starts at `start`."""
     return (
         WeightSpec(f"scale{suffix}", (filters,), "scale", start),
         WeightSpec(f"offset{suffix}", (filters,), "offset"),
@@ -38,13 +40,16 @@ def norm_specs(filters: int, suffix: str = "", start: float = 1.0) -> Specs:
 
 
 def conv_norm_specs(kernel_size: int, channels: int, filters: int) -> Specs:
-    """Convolution, then batch norm."""
+    """The weights of a convolution and its batch norm."""
     shape = (kernel_size, kernel_size, channels, filters)
     return (WeightSpec("kernel", shape, "kernel"), *norm_specs(filters))
 
 
 def reduction_specs(channels: int, filters: int) -> Specs:
-    """Factorized reduction: two 1×1 convolutions of half the filters, batch norm."""
+    """The weights of a factorized reduction: two 1×1 convolutions and a batch norm.
+
+    Each convolution makes half of the filters.
+    """
     shape = (1, 1, channels, filters // 2)
     return (
         WeightSpec("kernel_even", shape, "kernel"),
@@ -54,8 +59,11 @@ def reduction_specs(channels: int, filters: int) -> Specs:
 
 
 def separable_specs(kernel_size: int, filters: int, start: float) -> Specs:
-    """Two times: depthwise convolution, pointwise convolution, batch norm. The scale of
-    the last batch norm starts at `start`."""
+    """The weights of two separable convolutions, each followed by batch norm.
+
+    Each is a depthwise and a pointwise convolution. The scale of the last batch norm
+    starts at `start`.
+    """
     specs: list[WeightSpec] = []
     for stack, scale in (("_0", 1.0), ("_1", start)):
         window = (kernel_size, kernel_size, filters, 1)
@@ -73,7 +81,7 @@ def _no_weights(filters: int, stride: int, start: float = 1.0) -> Specs:
 
 def _separable_weights(kernel_size: int) -> Callable[..., Specs]:
     def weights(filters: int, stride: int, start: float = 1.0) -> Specs:
-        # With stride 2 no shortcut stands beside the convolution.
+        # With stride 2 the convolution has no shortcut.
         return separable_specs(kernel_size, filters, start if stride == 1 else 1.0)
 
     return weights
@@ -86,13 +94,14 @@ def _identity_weights(filters: int, stride: int, start: float = 1.0) -> Specs:
 class Operation(NamedTuple):
     """One operation, [N, H, W, F] to [N, H/stride, W/stride, F].
 
-    builder: a key of BUILDERS in `enas/common_ops.py`, which computes it.
-    weights: (filters, stride, start = 1) to the specs of the weights that it needs. The
-      last batch norm's scale starts at `start` where an op shortcut may stand beside
-      it, which is with stride 1.
-    drop_path: whether drop path applies to it.
-    start_bias: where the controller's learned bias for it starts.
-    prior: a fixed addition to its logit in the normal cell.
+    Attributes:
+      builder: a key of BUILDERS in `enas/common_ops.py`, whose function computes it.
+      weights: a function of (filters, stride, start = 1) that returns the specs of its
+        weights. The scale of its last batch norm starts at `start` with stride 1, where
+        the operation may have a shortcut.
+      drop_path: whether drop path applies to it.
+      start_bias: initial value of the controller's learned bias for it.
+      prior: constant that is added to its logit in the normal cell.
     """
 
     name: str

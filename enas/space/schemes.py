@@ -1,10 +1,10 @@
-"""The number formats a child can be built of.
+"""The number formats that a child can be built with.
 
-A scheme brings together an activation and the layers of one quantizer; a child is given
-one and never asks which. To add a scheme, write its entry in SCHEMES.
+A scheme combines an activation with the layers of one quantizer. A child is given a
+scheme and never asks which one it is. To add a scheme, write its entry in SCHEMES.
 
-TensorFlow is not imported here before a scheme is made, so that checking a flag costs
-milliseconds.
+This module must not import TensorFlow before a scheme is made, so that checking a flag
+takes milliseconds.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
     from quantize.base_layers import Layers
 
-# The name scope of an activation, which tells what an op of the graph reads.
+# The name scope of activations. It shows whether an op of the graph reads one.
 ACTIVATION = "activation"
 
 
 class Scheme(NamedTuple):
     """One number format.
 
-    activation: the function before a convolution.
-    layers: the Keras layer classes of its quantizer; `options` are their arguments.
-    bits: of a weight, and of an activation, as they are stored packed.
-    H: latent kernels start uniform in [-H, H], stay there, and are quantized to
-      multiples of H; None for real-valued kernels, which start as He.
+    Attributes:
+      activation: the function that is applied before a convolution.
+      layers: the Keras layer classes of its quantizer.
+      bits: of a weight, and of an activation, when they are stored packed.
+      H: latent kernels start uniform in [-H, H], stay there, and are quantized within
+        that range. None is for real-valued kernels with He initialization.
+      options: further arguments of the layers.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Scheme(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
 
     def layer(self, kind: str, *args, **kwargs):
-        """A layer of this format.
+        """Makes a layer of this format.
 
         Args:
           kind: a field of `quantize.base_layers.Layers`.
@@ -50,7 +52,7 @@ class Scheme(NamedTuple):
         return getattr(self.layers, kind)(*args, **bound, **self.options, **kwargs)
 
     def quantize(self, w: tf.Tensor) -> tf.Tensor:
-        """The kernel that is used, from a latent one of any shape."""
+        """Returns the kernel that a layer uses, from a latent kernel of any shape."""
         return self.layer("dense", 1).quantize_kernel(w, self.H)
 
 
@@ -94,11 +96,11 @@ SCHEMES = {
 
 
 def make_scheme(name: str, n_bits: int = 4) -> Scheme:
-    """The scheme of that name.
+    """Makes the scheme of that name.
 
     Args:
       name: a key of SCHEMES.
-      n_bits: of `quantize`; the others have their own.
+      n_bits: the bits of `quantize`; the other schemes have their own.
     """
     scheme = SCHEMES[name](n_bits)
     return scheme._replace(activation=partial(_in_scope, scheme.activation))
