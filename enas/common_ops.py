@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.base import draws
+from enas.base import random_numbers
 from enas.space.operations import Operation, Specs, WeightSpec
 from enas.space.schemes import Scheme
 from quantize.base_layers import fans
@@ -70,9 +70,9 @@ def _initial(
     if spec.kind in ("scale", "offset"):
         return tf.fill(shape, spec.start if spec.kind == "scale" else 0.0)
     if H is not None:
-        return draws.initial_uniform(shape, H, name)
+        return random_numbers.initial_uniform(shape, H, name)
     fan_in, _ = fans(spec.shape, spec.kind == "depthwise")
-    return draws.initial_normal(shape, math.sqrt(2.0 / fan_in), name)
+    return random_numbers.initial_normal(shape, math.sqrt(2.0 / fan_in), name)
 
 
 def _piece(spec: WeightSpec, scheme: Scheme) -> Piece:
@@ -319,7 +319,7 @@ def dropout(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:
 
 
 def _drop(x: tf.Tensor, keep_prob: tf.Tensor, shape) -> tf.Tensor:
-    kept = draws.uniform(shape) < keep_prob
+    kept = random_numbers.uniform(shape) < keep_prob
     return x * (tf.cast(kept, x.dtype) / keep_prob)
 
 

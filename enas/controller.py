@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.base import draws
+from enas.base import random_numbers
 from enas.space.arc import CELLS, Arc, numbers_of, options_of
 
 
@@ -90,5 +90,5 @@ class UniformSampler(Controller):
 
     def _cell(self) -> tf.Tensor:
         counts = [n for block in range(self.num_cells) for n in options_of(block)]
-        drawn = draws.uniform([len(counts)]) * tf.constant(counts, tf.float32)
+        drawn = random_numbers.uniform([len(counts)]) * tf.constant(counts, tf.float32)
         return tf.minimum(tf.cast(drawn, tf.int32), tf.constant(counts) - 1)

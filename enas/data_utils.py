@@ -17,9 +17,11 @@ from tqdm import tqdm
 from enas.base import memory
 from enas.base.errors import InputError
 from enas.images.augment import with_augmented_copies
+from enas.images.header import check_size
 
 MOST_BYTES = 2**26  # of the largest image file that is read
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
 _DAMAGE = (
     ValueError,
@@ -268,10 +270,11 @@ def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:
       channels: 1 for gray, 3 for RGB.
 
     Raises:
-      ValueError, cv2.error: the content is not an image.
+      ValueError, cv2.error: the content is not an image, or absurdly large.
     """
+    check_size(content)
     mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
     if image is None:
         raise ValueError("no image")
     if channels == 3:

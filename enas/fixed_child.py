@@ -102,14 +102,6 @@ class FixedChild(Model):
             nodes.append(self._node(*sides))
         return nodes
 
-    def _kept_images(self, layer: int) -> int:
-        """Counts five of the eight tensors that each separable convolution computes."""
-        reduces = layer in self.config.pool_layers
-        cell = self.arc.reduction if reduces else self.arc.normal
-        ops = [op for block in cell for _, op, *_ in block.edges()]
-        specs = [OPERATIONS[op].weights(2, 1) for op in ops]
-        return 5 * sum(bool(spec) for spec in specs)
-
     def _edge(
         self, build: Build, layer: int, x: tf.Tensor, op: int, stride: int
     ) -> tf.Tensor:

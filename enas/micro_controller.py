@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.base import draws
+from enas.base import random_numbers
 from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
 from enas.space.arc import CELLS, CHOICES, SIDES, Block
@@ -112,7 +112,7 @@ class MicroController(Controller):
         }
 
         def initial(name, shape):
-            return lambda: draws.initial_uniform(shape, WEIGHT_RANGE, name)
+            return lambda: random_numbers.initial_uniform(shape, WEIGHT_RANGE, name)
 
         weights = {n: create_weight(n, s, initial(n, s)) for n, s in shapes.items()}
         return _Weights(op_bias=op_bias, **weights)
@@ -141,7 +141,7 @@ class MicroController(Controller):
         blocks = range(self.config.num_cells)
         counts = [count(b) for b in blocks for count in CHOICES.values() for _ in SIDES]
         counts *= CELLS
-        uniform = draws.uniform([sum(counts)])
+        uniform = random_numbers.uniform([sum(counts)])
         return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), counts))
 
     def _sample_cell(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from enas import common_ops
-from enas.base import draws
+from enas.base import random_numbers
 from enas.common_ops import Context, create_weight, create_weights
 from enas.space.layer_plan import aux_layer
 from enas.space.operations import (
@@ -176,32 +176,6 @@ class Model:
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )
 
-    def least_memory(self, layers: list[LayerShape], batch_size: int) -> int:
-        """Estimates the least memory that a training step needs, in bytes.
-
-        It holds what is kept for the gradient, the weights, and two more numbers for
-        each weight.
-
-        Args:
-          layers: the output shapes of the layers, as built.
-          batch_size: images in a batch.
-        """
-        config = self.config
-        numbers = 4 * 3 * config.out_filters * config.img_size**2  # the stem's
-        for layer, size, _ in layers:
-            filters = config.out_filters * config.img_size // size
-            numbers += (3 + self._kept_images(layer)) * size**2 * filters
-        return 4 * (batch_size * numbers + 3 * sum(self.count_params()))
-
-    def _kept_images(self, layer: int) -> int:
-        """How many [H, W, F] tensors a layer's blocks keep for each image's gradient.
-
-        This is a low estimate: two thirds of what was measured for commonly sampled
-        strings.
-        """
-        del layer
-        return 6 * self.config.num_cells
-
     def count_params(self) -> tuple[int, int]:
         """Returns (weights without those of the aux head, weights of the aux head)."""
         params = aux_params = 0
@@ -304,9 +278,11 @@ class Model:
     def _dense_initial(self, shape: list[int]) -> Callable:
         fan_in, fan_out = shape
         if self.config.scheme.H is None:
-            return lambda: draws.initial_normal(shape, math.sqrt(2 / fan_in), "w")
+            return lambda: random_numbers.initial_normal(
+                shape, math.sqrt(2 / fan_in), "w"
+            )
         limit = math.sqrt(6 / (fan_in + fan_out))
-        return lambda: draws.initial_uniform(shape, limit, "w")
+        return lambda: random_numbers.initial_uniform(shape, limit, "w")
 
     def _head(self, build: Build, x: tf.Tensor) -> tf.Tensor:
         """Maps [N, H, W, C] to logits [N, K]."""

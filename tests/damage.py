@@ -5,15 +5,22 @@ A reader's tries are functions of a seed; `python -m tests.endurance inputs` mak
 thousands of them, the tests some dozens.
 """
 
+import glob
+import hashlib
 import io
 import os
+import resource
+import shutil
+import struct
 import sys
 import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 
 import cv2
@@ -29,9 +36,11 @@ from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from enas.loop import ranking
 from enas.report import analysis
+from enas.report.events import Events
+from enas.report.log import Log
 from enas.report.log_reader import read_log
 from enas.session.input_pipeline import InputPipeline
-from enas.session.output_dir import FLAGS_FILE, OutputDir
+from enas.session.output_dir import FLAGS_FILE, LOG_FILE, OutputDir
 from enas.session.session import Session, input_errors
 from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
@@ -42,6 +51,7 @@ from train_arc_mnist import CONSTANTS as TRAIN_CONSTANTS
 
 SLOW = 20.0  # seconds of computing, after which a reader counts as hung
 LONGEST = 1000  # letters of a message
+MOST_MEMORY = 2_000_000  # kB of a process, of which TensorFlow takes half
 RNG = np.random.Generator
 
 
@@ -225,6 +235,135 @@ def _run_folder() -> dict[str, bytes]:
     return files
 
 
+def _listing(folder: str) -> dict[str, str]:
+    """What every file below a folder is, and holds."""
+    found = {}
+    for path in sorted(glob.glob(f"{folder}/**", recursive=True, include_hidden=True)):
+        if os.path.islink(path):
+            found[path] = "link to " + os.readlink(path)
+        elif os.path.isfile(path):
+            with open(path, "rb") as stream:
+                found[path] = hashlib.sha256(stream.read()).hexdigest()
+        else:
+            found[path] = "folder" if os.path.isdir(path) else "pipe"
+    return found
+
+
+def try_hostile_folder(rng: RNG, folder: str) -> None:
+    """A run's folder in which pieces are missing or exchanged, or are links, pipes or
+    folders, and strangers' files lie: a run in it touches nothing that is not its own.
+    """
+    files = _run_folder()
+    path, outside = os.path.join(folder, "out"), os.path.join(folder, "outside")
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(outside, ignore_errors=True)
+    os.makedirs(path)
+    os.makedirs(os.path.join(outside, "inner"))
+    _write(os.path.join(outside, "mine.txt"), b"mine")
+    for name, content in files.items():
+        _write(os.path.join(path, name), content)
+    owned = [*files, LOG_FILE, "summary.txt", "versions.json", "ranking.json", "events"]
+    owned += [
+        "lock",
+        "checkpoint",
+        ".enas-lock",
+        "flags.json.new",
+        "model.ckpt-0-3.index",
+    ]
+    strangers = {}
+    for _ in range(rng.integers(1, 4)):
+        _spoil(rng, path, outside, str(rng.choice(owned)))
+    for number in range(rng.integers(0, 3)):
+        strangers[f"mine-{number}.txt"] = rng.bytes(9)
+        _write(
+            os.path.join(path, f"mine-{number}.txt"), strangers[f"mine-{number}.txt"]
+        )
+    before = _listing(outside)
+    reset = bool(rng.integers(2))
+    try:
+        run = OutputDir(path, reset, CONSTANTS)
+        try:
+            run.begin()
+            log = Log()
+            log.keep_in(os.path.join(run.path, LOG_FILE))
+            ranking.read_arcs(run.path, CONSTANTS["child_num_cells"])
+            with (
+                tf.Graph().as_default(),
+                input_errors(),
+                Session(run.path, tiny_graph(), 10.0) as session,
+            ):
+                run.keep_flags()
+                with closing(Events(os.path.join(run.path, "events"), 0)) as events:
+                    events.scalars("child", 1, {"loss": 1.0})
+                ranking.save_arcs(run.path, 1, [parse_arc(ARC, 5)])
+                session.save()
+            log.close()
+        finally:
+            run.release()
+    except OSError as error:  # as `one_line_errors` takes it
+        raise InputError(error) from None
+    finally:
+        assert _listing(outside) == before, "a file outside has changed"
+        kept = path if not os.path.isdir(path + ".1") else path + ".1"
+        for name, content in strangers.items():
+            with open(os.path.join(kept, name), "rb") as stream:
+                assert stream.read() == content, f"{name} has changed"
+        shutil.rmtree(path + ".1", ignore_errors=True)
+
+
+def _spoil(rng: RNG, path: str, outside: str, name: str) -> None:
+    """Exchanges a file of a run's folder, whether it is there or not."""
+    place = os.path.join(path, name)
+    if os.path.isdir(place) and not os.path.islink(place):
+        return
+    if os.path.lexists(place):
+        os.remove(place)
+    mine = os.path.join(outside, "mine.txt")
+    kind = rng.integers(7)
+    if kind == 0:
+        os.symlink(mine, place)
+    elif kind == 1:
+        os.symlink(os.path.join(outside, "inner"), place)
+    elif kind == 2:
+        os.mkfifo(place)
+    elif kind == 3:
+        os.mkdir(place)
+    elif kind == 4:
+        os.link(mine, place)
+    elif kind == 5:
+        files = _run_folder()
+        _write(place, files[str(rng.choice(list(files)))])
+
+
+def try_header(rng: RNG, folder: str) -> None:
+    """An image whose header claims another size than it has."""
+    inner = os.path.join(folder, "images", "class")
+    os.makedirs(inner, exist_ok=True)
+    ending, content = _image(rng)
+    image, sizes = bytearray(content), rng.integers(0, 2**16, 2)
+    sizes = sizes if rng.integers(2) else rng.integers(0, 2**31, 2)
+    width, height = (int(size) for size in sizes)
+    if ending == ".png":
+        struct.pack_into(">II", image, 16, width, height)
+        struct.pack_into(">I", image, 29, zlib.crc32(image[12:29]))
+    elif ending == ".bmp":
+        struct.pack_into(
+            "<ii", image, 18, width, -height if rng.integers(2) else height
+        )
+    else:
+        place = image.index(b"\xff\xc0") + 5
+        struct.pack_into(">HH", image, place, height % 2**16, width % 2**16)
+    _write(path := os.path.join(inner, "0" + ending), bytes(image))
+    try:
+        Source(os.path.dirname(inner), "train_data_dir").read(
+            8, int(rng.choice([1, 3]))
+        )
+    finally:
+        os.remove(path)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert peak < MOST_MEMORY, f"{peak} kB of memory were used"
+
+
 TRIES: dict[str, Callable[[RNG, str], None]] = {
     "arc strings": try_arc_string,
     "command lines": try_flags,
@@ -234,6 +373,8 @@ TRIES: dict[str, Callable[[RNG, str], None]] = {
     "CIFAR-10 archives": try_archive,
     "logs": try_log,
     "folders of a run": try_checkpoint,
+    "hostile folders": try_hostile_folder,
+    "image headers": try_header,
 }
 
 

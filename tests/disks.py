@@ -15,7 +15,7 @@ import sys
 import tempfile
 from functools import partial
 
-from enas.session.checkpoints import found_in
+from enas.session.checkpoint_files import found_in
 from tests.kills import FLAGS, SCRIPT
 from tests.runs import CONTINUED, difference, variables, watch
 
@@ -28,7 +28,7 @@ SIZES = (4, 8, 12, 20, 40, 100, 200, 300, 400, 500, 600, 700)  # in KiB
 MOMENTS = ("epoch = 0", "epoch = 1", "ctrl_step", "Here are", "Eval at", "val_acc")
 
 
-def _mount(folder: str, options: str) -> None:
+def mount(folder: str, options: str) -> None:
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
     subprocess.run(command, check=True)
 
@@ -69,7 +69,7 @@ def _fill(folder: str, process: subprocess.Popen) -> None:
 def run(folder: str, quick: bool) -> tuple[int, list[str]]:
     """(how many runs there were that failed, what was wrong); quick: one of them."""
     path = os.path.join(folder, "out")
-    _mount(folder, f"size={ROOMY}")
+    mount(folder, f"size={ROOMY}")
     whole = os.path.join(folder, "whole")
     status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={whole}")
     assert status == 0, stderr[-1]
@@ -107,7 +107,7 @@ def run(folder: str, quick: bool) -> tuple[int, list[str]]:
         attempt(f"read-only, {what}", partial(_remount, folder, "rw"), *flags)
     subprocess.run(["umount", folder], check=True)
     for size in SIZES:
-        _mount(folder, f"size={size}k")
+        mount(folder, f"size={size}k")
         attempt(f"{size} KiB", partial(_remount, folder, f"size={ROOMY}"))
         subprocess.run(["umount", folder], check=True)
     return count, wrong

@@ -1,9 +1,10 @@
 """What a search survives: the long part of the tests, in one command.
 
-    python -m tests.endurance [inputs] [kills] [disks] [memory]
+    python -m tests.endurance [PART …]
 
-prints a table, a line for each thing tried (all of them where none is named), which
-takes an hour or two; details go to stderr. Status 1 means that something went wrong.
+prints a table, a line for each thing tried. Without names it tries all of PARTS, one on
+each core, which takes an hour on two; details go to stderr. Status 1 means that something
+went wrong.
 """
 
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.runs import ROOT
 
@@ -23,8 +25,14 @@ TRIED = {
     "CIFAR-10 archives": 1_000,
     "logs": 1_000,
     "folders of a run": 1_000,
+    "hostile folders": 500,
+    "image headers": 500,
 }
 KILLS = 80
+ROUGH_KILLS = 40
+STARTS = 200
+PICKLES = 2_000
+SERVERS = 100
 Row = tuple[str, str, str]  # what was tried, how it ended, what went wrong
 
 
@@ -36,6 +44,45 @@ def inputs() -> Iterator[Row]:
             counts, wrong = outcomes(name, count, folder)
         ended = f"{counts['read']} read, {counts['refused']} refused"
         yield f"{count} damaged {name}", ended, str(len(wrong))
+
+
+def pickles() -> Iterator[Row]:
+    read, refused, wrong = _words_of("tests.pickles", str(PICKLES))
+    ended = f"{read} read, {refused} refused"
+    yield f"{PICKLES} hostile pickles within 1 GB of memory", ended, wrong
+
+
+def servers() -> Iterator[Row]:
+    from tests.servers import survive
+
+    counts, wrong = survive(SERVERS)
+    yield (
+        f"{SERVERS} misbehaving servers",
+        f"{counts['refused']} refused",
+        str(len(wrong)),
+    )
+
+
+def starts() -> Iterator[Row]:
+    from tests.starts import survive
+
+    with tempfile.TemporaryDirectory() as folder:
+        counts, wrong = survive(STARTS, folder)
+    groups = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    ended = f"one run worked in each group: {groups}"
+    yield f"{STARTS} starts at once, in pairs and fours", ended, str(len(wrong))
+
+
+def rough_kills() -> Iterator[Row]:
+    from tests.disks import NAMESPACE
+
+    words = _words_of("tests.rough_kills", str(ROUGH_KILLS), before=NAMESPACE)
+    killed, twice, moved, full, wrong = words
+    ended = (
+        f"continued to the same end, after the folder was moved {moved} times and the "
+        f"disk was full {full} times"
+    )
+    yield f"{killed} kills and {twice} times two signals", ended, wrong
 
 
 def kills() -> Iterator[Row]:
@@ -50,7 +97,7 @@ def kills() -> Iterator[Row]:
 def disks() -> Iterator[Row]:
     from tests.disks import NAMESPACE
 
-    count, wrong = _words_of("tests.disks", NAMESPACE)
+    count, wrong = _words_of("tests.disks", before=NAMESPACE)
     ended = "one line and status 1; continued to the same end with room again"
     yield f"{count} runs on a full or read-only file system", ended, wrong
 
@@ -62,10 +109,10 @@ def memory() -> Iterator[Row]:
     yield f"{steps} child steps, {rounds} rounds", ended, str(int(growth > 0.03))
 
 
-def _words_of(module: str, before: Sequence[str] = ()) -> list[str]:
+def _words_of(module: str, *arguments: str, before: Sequence[str] = ()) -> list[str]:
     """What a module prints; before: a command that runs it."""
     process = subprocess.run(
-        [*before, sys.executable, "-m", module],
+        [*before, sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -74,7 +121,29 @@ def _words_of(module: str, before: Sequence[str] = ()) -> list[str]:
     return process.stdout.split()
 
 
-PARTS = {"inputs": inputs, "kills": kills, "disks": disks, "memory": memory}
+PARTS = {
+    "inputs": inputs,
+    "pickles": pickles,
+    "servers": servers,
+    "starts": starts,
+    "kills": kills,
+    "rough_kills": rough_kills,
+    "disks": disks,
+    "memory": memory,
+}
+
+
+def _table_of(part: str) -> list[str]:
+    """The lines of a part, which is run as a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.endurance", part],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    lines = process.stdout.splitlines()[2:]
+    return lines or [f"| {part} | status {process.returncode} | 1 |"]
 
 
 def main() -> None:
@@ -82,13 +151,18 @@ def main() -> None:
     names = sys.argv[1:] or list(PARTS)
     if unknown := set(names) - PARTS.keys():
         sys.exit(f"there is no part {', '.join(unknown)}; they are {', '.join(PARTS)}")
-    rows = []
-    print("| tried | how it ended | wrong |\n|---|---|---|")
-    for name in names:
-        for row in PARTS[name]():
-            rows.append(row)
+    print("| tried | how it ended | wrong |\n|---|---|---|", flush=True)
+    wrong = False
+    if len(names) == 1:
+        for row in PARTS[names[0]]():
             print(f"| {' | '.join(row)} |", flush=True)
-    sys.exit(any(wrong != "0" for *_, wrong in rows))
+            wrong |= row[-1] != "0"
+        sys.exit(wrong)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a part a core
+        for lines in pool.map(_table_of, names):
+            print("\n".join(lines), flush=True)
+            wrong |= any(not line.endswith(" 0 |") for line in lines)
+    sys.exit(wrong)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from enas.session.checkpoints import found_in
+from enas.session.checkpoint_files import found_in
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARC = "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3"

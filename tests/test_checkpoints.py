@@ -4,14 +4,14 @@ import os
 
 import tensorflow as tf
 
-from enas.session import checkpoints
+from enas.session import checkpoint_files
 from enas.session.session import Session
 from tests.damage import tiny_graph
 
 
 def test_a_checkpoint_is_on_the_disk_before_older_ones_go(tmp_path, monkeypatch):
     """Its files, and after them the folder, which holds their names."""
-    done, synced, deleted = [], os.fsync, checkpoints.delete_others
+    done, synced, deleted = [], os.fsync, checkpoint_files.delete_others
 
     def fsync(descriptor):
         done.append(os.readlink(f"/proc/self/fd/{descriptor}"))
@@ -23,7 +23,7 @@ def test_a_checkpoint_is_on_the_disk_before_older_ones_go(tmp_path, monkeypatch)
 
     with tf.Graph().as_default(), Session(str(tmp_path), tiny_graph(), 10.0) as session:
         monkeypatch.setattr(os, "fsync", fsync)
-        monkeypatch.setattr(checkpoints, "delete_others", delete)
+        monkeypatch.setattr(checkpoint_files, "delete_others", delete)
         session.save()
     path = str(tmp_path / "model.ckpt-0-1")
     *files, folder, end = done

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from enas.base.errors import InputError
 from enas.data_utils_cifar import CifarSource
-from enas.images import safe_pickle
+from enas.images import cifar_download, safe_pickle
 from enas.images.cifar_download import fetch
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from tests.cifar_files import (
@@ -383,3 +383,65 @@ def test_an_archive_without_a_batch_is_refused(tmp_path):
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     with pytest.raises(InputError, match="holds no cifar-10-batches-py/data_batch_1"):
         fetch(str(tmp_path), "http://127.0.0.1:1/cifar.tar.gz", md5)
+
+
+class Misbehaving(Server):
+    """Sends what no server of an archive should: see `wrong`."""
+
+    wrong = ""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", self.content_type)
+        if self.wrong == "a length that is none":
+            self.send_header("Content-Length", "many")
+        self.end_headers()
+        try:
+            for _ in range(10_000):
+                if self.wrong == "a byte at a time":
+                    self.wfile.write(b"a")
+                    time.sleep(0.02)
+                else:
+                    self.wfile.write(b"a" * 2**16)
+        except OSError:  # the reader has left
+            return
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ("without end", "more came than the 1000000 bytes of the archive"),
+        ("a byte at a time", r"less than 1000 bytes came a second; .* run again"),
+        ("a length that is none", "more came than the 1000000 bytes of the archive"),
+    ],
+)
+def test_a_server_that_sends_without_end(wrong, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar_download, "TIMEOUT", 1)
+    handler = type("Handler", (Misbehaving,), {"asked": [], "wrong": wrong})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{httpd.server_port}/cifar.tar.gz"
+        with pytest.raises(InputError, match=message):
+            fetch(str(tmp_path), url, "0" * 32, 1_000_000)
+        httpd.shutdown()
+    assert os.path.getsize(tmp_path / "cifar.tar.gz.part") <= 1_000_000
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1/x", "file:///etc/passwd"])
+def test_a_redirect_that_leaves_the_web_is_not_followed(server, place, tmp_path):
+    handler, url, md5, _ = server
+    handler.redirect = place
+    with pytest.raises(InputError, match=r"leads away from the web|is not allowed"):
+        fetch(str(tmp_path / "a"), url, md5)
+
+
+def test_what_a_download_writes_to_is_its_own(server, tmp_path):
+    """A pipe of that name does not block, and a link is not followed."""
+    _, url, md5, _ = server
+    (tmp_path / "mine.txt").write_text("mine")
+    for name, make in (("a", os.mkfifo), ("b", lambda p: os.symlink("../mine.txt", p))):
+        (tmp_path / name).mkdir()
+        make(tmp_path / name / "cifar.tar.gz.part")
+        with pytest.raises(InputError, match="cannot use"):
+            fetch(str(tmp_path / name), url, md5)
+    assert (tmp_path / "mine.txt").read_text() == "mine"

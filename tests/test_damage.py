@@ -12,9 +12,17 @@ import pytest
 
 from enas.base.errors import InputError
 from enas.data_utils import MOST_BYTES, Source
+from tests import starts
 from tests.damage import TRIES, outcomes
+from tests.runs import run_module
+from tests.servers import survive
 
-COUNT = {"arc strings": 1000, "command lines": 300, "folders of a run": 30}
+COUNT = {
+    "arc strings": 1000,
+    "command lines": 300,
+    "folders of a run": 30,
+    "hostile folders": 40,
+}
 
 
 @pytest.mark.parametrize("name", TRIES)
@@ -74,3 +82,20 @@ def test_more_images_than_memory_are_refused(tmp_path):
         InputError, match=r"1 images of 2000000 pixels .* lower img_size"
     ):
         Source(path, "train_data_dir").read(2_000_000, 3)
+
+
+def test_hostile_pickles_in_a_process_of_little_memory():
+    process = run_module("tests.pickles", 300)
+    assert process.returncode == 0, process.stderr
+    read, refused, wrong = map(int, process.stdout.split())
+    assert read > 0 and refused > 0 and wrong == 0
+
+
+def test_servers_that_misbehave():
+    counts, wrong = survive(8)
+    assert counts["refused"] == 8 and not wrong
+
+
+def test_runs_that_start_at_once(tmp_path):
+    counts, wrong = starts.survive(6, str(tmp_path))
+    assert counts.total() >= 2 and not wrong

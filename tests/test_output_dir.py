@@ -1,5 +1,6 @@
 """The folder that a run writes into: which ones it may not be, and what is kept."""
 
+import errno
 import json
 import os
 
@@ -7,7 +8,8 @@ import pytest
 
 from enas.base.errors import InputError, UsageError
 from enas.base.files import write_json
-from enas.session.output_dir import FLAGS_FILE, OutputDir
+from enas.session import lock
+from enas.session.output_dir import FLAGS_FILE, MARK, MUST_HAVE, OutputDir, read_flags
 from tests.runs import ROOT
 
 FLAGS = {"child_num_layers": 6}
@@ -81,7 +83,7 @@ def test_a_link_to_the_folder_stays(earlier, tmp_path, capsys):
     OutputDir(str(link), True, FLAGS | {"seed": 2}).begin().release()
     assert os.readlink(link) == str(earlier)
     assert json.loads((earlier / FLAGS_FILE).read_text())["seed"] == 2
-    assert json.loads((tmp_path / "out.1" / FLAGS_FILE).read_text()) == FLAGS
+    assert read_flags(str(tmp_path / "out.1")) == FLAGS
     assert f"--output_dir={earlier}.1" in capsys.readouterr().err
 
 
@@ -111,7 +113,7 @@ def test_a_continuation_is_checked_before_anything_is_written(earlier):
     OutputDir(str(earlier), False, FLAGS | {"child_node_mean": False}).begin().release()
     OutputDir(str(earlier), False, FLAGS | {"seed": 3}).begin().release()
     assert contents(earlier) == before
-    (earlier / FLAGS_FILE).write_text('{"seed": 4}')
+    (earlier / FLAGS_FILE).write_text(json.dumps(MARK | {"seed": 4}))
     with pytest.raises(UsageError, match=r"with another seed \(was 4\)"):
         OutputDir(str(earlier), False, {"seed": 3})
     OutputDir(str(earlier), False, {"seed": 4}).release()
@@ -139,3 +141,95 @@ def test_a_refused_start_leaves_nothing_behind(earlier, tmp_path):
     (tmp_path / "empty").mkdir()  # made by someone else
     OutputDir(str(tmp_path / "empty"), True, FLAGS).release()
     assert os.listdir(tmp_path / "empty") == []
+
+
+@pytest.mark.parametrize("content", ['{"seed": 1}', '{"output_dir": "x"}', "{}"])
+def test_a_folder_with_somebody_else_s_flags_is_left_alone(content, tmp_path):
+    for name in ("flags.json", "lock", "summary.txt", "versions.json"):
+        (tmp_path / name).write_text(content)
+    before = contents(tmp_path)
+    for reset in (True, False):
+        with pytest.raises(InputError, match="files that are not of an earlier run"):
+            OutputDir(str(tmp_path), reset, FLAGS)
+    assert contents(tmp_path) == before
+
+
+def test_runs_of_before_the_mark_are_known_by_their_flags(tmp_path):
+    flags = dict.fromkeys(MUST_HAVE, 1) | {"child_lr_max": 0.1}
+    (tmp_path / FLAGS_FILE).write_text(json.dumps(flags))
+    OutputDir(str(tmp_path), False, flags).release()
+    (tmp_path / FLAGS_FILE).write_text(json.dumps(flags | {"of another code": 1}))
+    with pytest.raises(InputError, match="files that are not of an earlier run"):
+        OutputDir(str(tmp_path), False, flags)
+
+
+def test_the_lock_goes_with_a_folder_that_is_moved(tmp_path):
+    """Neither run's end lets a third one into the other's folder."""
+    path = str(tmp_path / "out")
+    first = OutputDir(path, True, FLAGS).begin()
+    os.rename(path, path + ".moved")
+    second = OutputDir(path, True, FLAGS).begin()
+    first.release()
+    with pytest.raises(InputError, match="another run is at work in"):
+        OutputDir(path, False, FLAGS)
+    OutputDir(path + ".moved", False, FLAGS).release()
+    second.release()
+    OutputDir(path, False, FLAGS).release()
+
+
+def test_a_file_is_locked_where_folders_cannot_be(tmp_path, monkeypatch):
+    flock = lock.fcntl.flock
+
+    def no_folders(descriptor, operation):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EBADF, "as NFS says")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(lock.fcntl, "flock", no_folders)
+    path = str(tmp_path / "out")
+    folder = OutputDir(path, True, FLAGS).begin()
+    assert lock.LOCK_FILE in os.listdir(path)
+    with pytest.raises(InputError, match="another run is at work in"):
+        OutputDir(path, False, FLAGS)
+    folder.release()
+    OutputDir(path, True, FLAGS).begin().release()
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.1"]
+
+
+def test_pipes_in_the_folder_are_refused(earlier):
+    os.mkfifo(earlier / "log.txt")
+    for reset in (True, False):
+        with pytest.raises(
+            InputError, match=r"log\.txt is neither a file nor a folder"
+        ):
+            OutputDir(str(earlier), reset, FLAGS)
+
+
+def test_a_file_is_replaced_and_not_what_a_link_leads_to(tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    for name in ("a.json", "a.json.new"):
+        (tmp_path / name).symlink_to(mine)
+    write_json(str(tmp_path / "a.json"), [1])
+    assert mine.read_text() == "mine"
+    assert json.loads((tmp_path / "a.json").read_text()) == [1]
+    assert not os.path.islink(tmp_path / "a.json")
+
+
+def test_what_an_interrupted_write_left_goes_with_the_next_run(earlier):
+    left = earlier / ".arcs.json.0123abcd.enas-new"
+    left.write_text("half")
+    (earlier / "mine.enas-new").write_text("mine")
+    OutputDir(str(earlier), False, FLAGS).begin().release()
+    assert not left.exists() and (earlier / "mine.enas-new").exists()
+
+
+def test_one_path_for_all(tmp_path):
+    """What `..` means behind a link is decided once."""
+    (tmp_path / "far" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "inner")
+    folder = OutputDir(str(tmp_path / "link" / ".." / "out"), True, FLAGS).begin()
+    folder.release()
+    assert folder.path == str(tmp_path / "far" / "out")
+    assert FLAGS_FILE in os.listdir(tmp_path / "far" / "out")
+    assert not os.path.exists(tmp_path / "out")

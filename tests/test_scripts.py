@@ -25,7 +25,7 @@ from enas.flags.parse import parse
 from enas.flags.recipes import RECIPES
 from enas.flags.table import FLAGS, REFUSED
 from enas.loop import epochs
-from enas.session.output_dir import OutputDir
+from enas.session.output_dir import OutputDir, read_flags
 from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
 from tests.runs import (
@@ -173,8 +173,7 @@ def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):
     (tmp_path / "out" / "model.ckpt-1.index").write_text("precious")
     folder = OutputDir(out, True, {"seed": 2}).begin()
     assert (tmp_path / "out.1" / "model.ckpt-1.index").read_text() == "precious"
-    with open(os.path.join(out, "flags.json"), encoding="utf-8") as stream:
-        assert json.load(stream) == {"seed": 2}
+    assert read_flags(out) == {"seed": 2}
     flags = (*SMALL, f"--output_dir={out}")
     fail(1, "another run is at work", "search_arc_mnist.py", *flags)
     folder.release()

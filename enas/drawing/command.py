@@ -11,8 +11,8 @@ train_arc_mnist.py's defaults; `--help` lists them. It must not import TensorFlo
 import dataclasses
 import sys
 
-from enas.base.command import one_line_errors, show
 from enas.base.errors import UsageError
+from enas.base.program import one_line_errors, show
 from enas.drawing.cell_plot import cells_picture
 from enas.drawing.network_plot import Network, layers_of, network_picture
 from enas.drawing.picture import FORMATS, Picture, draw, save

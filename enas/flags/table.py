@@ -8,6 +8,7 @@ must not import TensorFlow.
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 
@@ -32,6 +33,10 @@ def at_least(bound: int) -> Allowed:
     return Allowed(f"at least {bound}", lambda value: value >= bound)
 
 
+def from_to(first: int, last: int) -> Allowed:
+    return Allowed(f"from {first} to {last}", lambda value: first <= value <= last)
+
+
 def one_of(*names: str) -> Allowed:
     """One of some names; an empty name stands for a default that other flags imply."""
     return Allowed(f"one of {', '.join(filter(None, names))}", names.__contains__)
@@ -45,10 +50,16 @@ EVEN = Allowed(
     "even and above 0, since a factorized reduction makes two halves",
     lambda value: value > 0 and value % 2 == 0,
 )
-# TensorFlow would read these characters as patterns of file names.
+# TensorFlow takes some letters for patterns of names, and gs://… for a place that it
+# reaches over the network.
 FOLDER = Allowed(
-    "the name of a folder without * ? [ or (except on Windows) \\",
-    lambda value: bool(value) and not set(value) & set("*?[" + "\\" * (os.sep == "/")),
+    "the name of a folder on disk, without * ? [ and (except on Windows) \\, and not "
+    "like gs://…",
+    lambda value: (
+        bool(value)
+        and not set(value) & set("*?[\0" + "\\" * (os.sep == "/"))
+        and not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", value)
+    ),
 )
 
 
@@ -309,12 +320,14 @@ class Settings:
         SHAPE,
         6,
         "Number of layers. The network has two more.",
-        at_least(1),
+        from_to(1, 500),
         fixed=True,
         carried=True,
         search_size=6,
     )
-    child_num_cells: int = _flag(SHAPE, 5, "Blocks in a cell.", at_least(1), fixed=True)
+    child_num_cells: int = _flag(
+        SHAPE, 5, "Blocks in a cell.", from_to(1, 100), fixed=True
+    )
     child_out_filters: int = _flag(
         SHAPE,
         16,
@@ -542,6 +555,9 @@ _REPLICAS = (
     "one session trains on one machine; controller_num_aggregate averages samples"
 )
 REFUSED = {
+    # absl's own, which would read any file, or let unknown flags pass.
+    "flagfile": (None, "flags stand on the command line or in the script"),
+    "undefok": (None, "every flag is known, or refused"),
     "search_for": ("micro", "only the micro search space is here"),
     "data_format": ("NHWC", "images are NHWC, the layout that is fast on a CPU"),
     "child_num_branches": (

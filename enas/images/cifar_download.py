@@ -12,29 +12,35 @@ import gzip
 import hashlib
 import http.client
 import os
-import sys
+import socket
 import tarfile
+import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
+from contextlib import suppress
 
 from tqdm import tqdm
 
-from enas.base.command import Parser, one_line_errors
 from enas.base.errors import InputError
+from enas.base.files import open_regular, sync_file, sync_folder, write_bytes
+from enas.base.program import Parser, note, one_line_errors
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, find_folder
 from enas.images.safe_pickle import MOST_BYTES
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+SIZE = 170_498_071  # bytes
 MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = os.path.join("data", "cifar10")
 CHUNK = 2**16  # bytes
 TIMEOUT = 30  # seconds without a byte
+SLOWEST = 1000  # bytes a second, after the first TIMEOUT seconds
 # The errors that reading a damaged archive raises.
 _DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, zlib.error)
 
 
-def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
+def fetch(folder: str, url: str = URL, md5: str = MD5, size: int = SIZE) -> None:
     """Puts CIFAR-10's seven files into a folder, which is made if it is missing.
 
     Raises:
@@ -50,36 +56,41 @@ def fetch(folder: str, url: str = URL, md5: str = MD5) -> None:
             _check_md5(archive, md5, "remove it and run again")
         else:
             part = archive + ".part"
-            download(url, part)
+            download(url, part, size)
             try:
                 _check_md5(part, md5, "it has been removed; run again")
             except InputError:
                 os.remove(part)
                 raise
+            sync_file(part)
             os.rename(part, archive)
+            sync_folder(folder)
         unpack(archive, folder)
     except OSError as error:
         place = error.filename or folder
         raise InputError(f"cannot use {place}: {error.strerror or error}") from None
 
 
-def download(url: str, part: str) -> None:
+def download(url: str, part: str, size: int = SIZE) -> None:
     """Downloads a file, or the rest of it.
 
     Args:
       part: the file to write; what it already holds is the beginning of the download.
+      size: of the file, bytes; nothing is written beyond it.
 
     Raises:
-      InputError: the server refuses or sends a web page, or the connection fails or
-        ends early; `part` keeps what has arrived.
+      InputError: the server refuses or sends something else, or the connection fails,
+        ends early, or is too slow; `part` keeps what has arrived.
       OSError: `part` cannot be written to.
     """
     have = os.path.getsize(part) if os.path.exists(part) else 0
+    if have >= size:
+        return
     request = urllib.request.Request(url)
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+        response = _opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return  # nothing is missing
@@ -91,10 +102,71 @@ def download(url: str, part: str) -> None:
             raise InputError(f"{url}: a web page came instead of an archive")
         if response.status != http.client.PARTIAL_CONTENT:
             have = 0  # the server sends the whole file
-        _receive(response, url, part, have)
+        _receive(response, url, part, have, size)
 
 
-def _receive(response, url: str, part: str, have: int) -> None:
+class _Hurried:
+    """A connection whose answer has to begin within TIMEOUT, even drop by drop."""
+
+    def getresponse(self):
+        timer = threading.Timer(TIMEOUT, self._hang_up)
+        timer.start()
+        try:
+            return super().getresponse()
+        finally:
+            timer.cancel()
+
+    def _hang_up(self):
+        with suppress(OSError, AttributeError):  # it has ended by itself
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _HTTP(_Hurried, http.client.HTTPConnection):
+    pass
+
+
+class _HTTPS(_Hurried, http.client.HTTPSConnection):
+    pass
+
+
+class _HTTPHandler(urllib.request.HTTPHandler):
+    def http_open(self, req):
+        return self.do_open(_HTTP, req)
+
+
+class _HTTPSHandler(urllib.request.HTTPSHandler):
+    def https_open(self, req):
+        return self.do_open(_HTTPS, req)
+
+
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to a place of the same kind, or from http to https."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        scheme = newurl.partition(":")[0].lower()
+        if scheme not in (req.type, "https"):
+            raise urllib.error.HTTPError(
+                newurl, code, "it leads away from the web", headers, fp
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """What opens an address of the web, and none of ftp, files or data."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        _HTTPHandler,
+        _HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        _SameScheme,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def _receive(response, url: str, part: str, have: int, size: int) -> None:
     """Writes what a server sends after the `have` bytes that are already there."""
     total = None if response.length is None else have + response.length
     bar = tqdm(
@@ -105,17 +177,28 @@ def _receive(response, url: str, part: str, have: int) -> None:
         unit_scale=True,
         disable=None,
     )
-    with bar, open(part, "ab" if have else "wb") as stream:
+    start, received = time.monotonic(), 0
+    with bar, open_regular(part, "ab" if have else "wb") as stream:
         while chunk := _next_chunk(response, url, part):
+            if have + received + len(chunk) > size:
+                raise InputError(
+                    f"{url}: more came than the {size} bytes of the archive; remove "
+                    f"{part} and run again"
+                )
             stream.write(chunk)
+            received += len(chunk)
             bar.update(len(chunk))
+            seconds = time.monotonic() - start
+            if seconds > TIMEOUT and received < SLOWEST * seconds:
+                raise _broken_off(url, part, f"less than {SLOWEST} bytes came a second")
     if total is not None and os.path.getsize(part) < total:
         raise _broken_off(url, part, "the connection ended early")
 
 
 def _next_chunk(response, url: str, part: str) -> bytes:
+    """Returns what has come, of at most CHUNK bytes; nothing at the end."""
     try:
-        return response.read(CHUNK)
+        return response.read1(CHUNK)
     except (http.client.HTTPException, OSError) as error:
         raise _broken_off(url, part, error) from None
 
@@ -160,9 +243,7 @@ def unpack(archive: str, folder: str) -> None:
                 if len(content) != member.size:
                     raise InputError(f"{archive} is truncated in {member.name}")
                 path = os.path.join(folder, name)
-                with open(path + ".part", "wb") as stream:
-                    stream.write(content)
-                os.replace(path + ".part", path)
+                write_bytes(path, content)
     except KeyError:
         raise InputError(f"{archive} holds no {ARCHIVE_FOLDER}/{name}") from None
     except _DAMAGE as error:
@@ -177,4 +258,4 @@ def main() -> None:
         parser.add_argument("folder", nargs="?", default=FOLDER)
         folder = parser.parse_args().folder
         fetch(folder)
-    print(f"CIFAR-10 is in {find_folder(folder)}", file=sys.stderr)
+    note(f"CIFAR-10 is in {find_folder(folder)}")

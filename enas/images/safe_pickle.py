@@ -120,8 +120,24 @@ class _Machine:
         """Adds key, value, key, value … to the dict on top."""
         if type(self.stack[-1]) is not dict:
             raise HostilePickleError("it sets items of what is no dict")
-        keys = [_text(key) for key in items[0::2]]
+        keys = [self._key(key) for key in items[0::2]]
         self.stack[-1].update(zip(keys, items[1::2], strict=True))
+
+    def _key(self, value) -> str:
+        """A key as a string; decoding one again and again uses up what is left."""
+        if type(value) is bytes:
+            self.spend(len(value))
+        return _text(value)
+
+    def spend(self, count: int) -> None:
+        """Takes bytes from those that the pickle may make.
+
+        Raises:
+          HostilePickleError: it makes more than it has.
+        """
+        self.bytes_left -= count
+        if self.bytes_left < 0:
+            raise HostilePickleError("it makes more bytes than it has")
 
     def stack_global(self) -> None:
         module, name = self.pop(2)
@@ -140,9 +156,7 @@ class _Machine:
             self.push(_ByteType())
         elif name == "encode" and arguments[1:] == ("latin1",):
             content = _text(first).encode("latin1")
-            self.bytes_left -= len(content)
-            if self.bytes_left < 0:
-                raise HostilePickleError("it makes more bytes than it has")
+            self.spend(len(content))
             self.push(content)
         else:
             raise HostilePickleError("it calls something, or an array not of bytes")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas.base import draws, memory
+from enas.base import random_numbers
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.data_utils import Data
@@ -18,7 +18,15 @@ from enas.flags.table import Settings
 from enas.loop import configs
 from enas.models import Model, Outputs
 from enas.report.events import Events
-from enas.report.log import Log, child_line, eval_lines, layer_line
+from enas.report.log import (
+    Log,
+    aux_params_line,
+    child_line,
+    eval_lines,
+    headline,
+    layer_line,
+    params_line,
+)
 from enas.report.summary import parts_of, table
 from enas.session.input_pipeline import InputPipeline, stream_number
 from enas.session.output_dir import LOG_FILE, OutputDir
@@ -50,7 +58,7 @@ class Reader(NamedTuple):
           number: the number of the session run, and of its batch, in this stream.
         """
         self.pipeline.seek(self.session, stream, number)
-        place = draws.feed(self.seed, stream_number(stream), number)
+        place = random_numbers.feed(self.seed, stream_number(stream), number)
         return self.pipeline.feed(stream) | place
 
 
@@ -173,7 +181,6 @@ def run_epochs(
             summary = _describe(model, ops.child.outputs, log)
             if folder is None:
                 return
-            _check_memory(settings, model, ops.child.outputs)
             folder.begin()
             log.keep_in(os.path.join(folder.path, LOG_FILE))
             progress, every = Progress(steps), settings.save_every_minutes
@@ -200,22 +207,12 @@ def _describe(model: Model, outputs: Outputs, log: Log) -> str:
     for shape in outputs.layers:
         log.line(layer_line(*shape))
     params, aux_params = model.count_params()
-    log.line(f"Model has {params} params")
+    log.line(params_line(params))
     if model.aux_layer is not None:
-        log.line(f"Aux head uses {aux_params} params")
+        log.line(aux_params_line(aux_params))
     summary = table(parts_of(model, outputs))
     print(summary, file=sys.stderr)
     return summary
-
-
-def _check_memory(settings: Settings, model: Model, outputs: Outputs) -> None:
-    memory.check(
-        model.least_memory(outputs.layers, settings.batch_size),
-        "training steps",
-        f"lower batch_size ({settings.batch_size}), child_out_filters "
-        f"({settings.child_out_filters}) or child_num_layers "
-        f"({settings.child_num_layers})",
-    )
 
 
 def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
@@ -302,7 +299,7 @@ def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
 
 def evaluate_epoch(run: Run, outputs: Outputs, step: int) -> None:
     """Evaluates the child after an epoch: on valid, if there is one, and on test."""
-    run.log.line(f"Epoch {step // run.steps_per_epoch}: Eval")
+    run.log.line(headline(step // run.steps_per_epoch, "Eval"))
     for split in ("valid", "test"):
         if split in run.reader.pipeline.num_examples:
             evaluate(run, outputs, split, step)

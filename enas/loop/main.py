@@ -5,13 +5,16 @@ import logging
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from enas.base.command import one_line_errors, show
+from enas.base.errors import InputError
 from enas.base.garbage import no_garbage_collection
+from enas.base.program import one_line_errors, show
 from enas.flags.datasets import open_data
 from enas.flags.parse import LARGEST, help_text, parse
 from enas.flags.table import Settings
+from enas.loop.foresight import check_memory
 from enas.session import output_dir
 from enas.session.output_dir import SCRIPT, OutputDir
 
@@ -36,6 +39,7 @@ def _run(task: str, settings: Settings) -> None:
         from enas.report.log import Log, flag_line
 
         settings = _with_seed(settings)
+        check_memory(settings)
         read_data = open_data(settings)
         flags = settings.flags()
         folder = None
@@ -52,17 +56,34 @@ def _run(task: str, settings: Settings) -> None:
         with no_garbage_collection():
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
-            if task == "search":
-                from enas.loop.search import search as run
-            else:
-                from enas.loop.train import train as run
-            from enas.session.session import input_errors
+            run, input_errors = _loaded(task)
         with input_errors():
             run(settings, data, log, folder)
     finally:
         log.close()
         if folder is not None:
             folder.release()
+
+
+def _loaded(task: str) -> tuple[Callable, Callable]:
+    """Loads TensorFlow; returns what runs a task, and what its errors go through.
+
+    Raises:
+      InputError: TensorFlow cannot be loaded.
+    """
+    try:
+        from enas.session.session import input_errors
+
+        if task == "search":
+            from enas.loop.search import search as run
+        else:
+            from enas.loop.train import train as run
+    except (ImportError, MemoryError, SystemError) as error:
+        raise InputError(
+            f"TensorFlow cannot be loaded: {error}; give the program more memory, or "
+            f"install it anew with ./setup.sh"
+        ) from None
+    return run, input_errors
 
 
 def _with_seed(settings: Settings) -> Settings:

@@ -10,21 +10,20 @@ OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 import logging
 import os
 
-from enas.base.command import Parser, one_line_errors, show, show_all_letters
 from enas.base.errors import InputError, UsageError
+from enas.base.program import Parser, one_line_errors, show
 from enas.flags.datasets import dataset_of, open_data
 from enas.flags.parse import parse
 from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS, Settings
-from enas.session import checkpoints
-from enas.session.output_dir import FLAGS_FILE, SCRIPT, read_flags
+from enas.session.checkpoint_files import found_in
+from enas.session.output_dir import FLAGS_FILE, SCRIPT, plain_path, read_flags
 from enas.space.arc import parse_arc
 
 GIVEN = "given"  # the source of strings on the command line
 
 
 def main() -> None:
-    show_all_letters()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with one_line_errors("rank_arcs"):
@@ -61,12 +60,13 @@ def read_settings(output_dir: str) -> Settings:
         settings = parse([str(script), *words], constants)
     except UsageError as error:
         raise InputError(f"{os.path.join(output_dir, FLAGS_FILE)}: {error}") from None
-    if not checkpoints.found_in(output_dir):
+    if not found_in(output_dir):
         raise InputError(f"{output_dir} has no checkpoint yet")
     return settings
 
 
 def _rank(output_dir: str, texts: list[str], draw: int) -> None:
+    output_dir = plain_path(output_dir)
     settings = read_settings(output_dir)
     try:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from enas.base.errors import InputError
-from enas.base.files import write_json
+from enas.base.files import open_regular, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import text_table
 from enas.controller import Sample
@@ -139,8 +139,10 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
     if not os.path.exists(path):
         return []
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open_regular(path) as stream:
             return [parse_arc(text, num_cells) for text in json.load(stream)["arcs"]]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
         raise InputError(f"{path} is damaged: {e}") from None
 

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from enas.base import draws
+from enas.base import random_numbers
+from enas.base.program import note
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags.table import Settings
@@ -20,7 +21,13 @@ from enas.loop.ranking import UNIFORM
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
 from enas.models import Outputs
-from enas.report.log import Log, architecture_lines, controller_line
+from enas.report.log import (
+    Log,
+    architecture_lines,
+    controller_line,
+    headline,
+    shown_line,
+)
 from enas.session.input_pipeline import STREAMS, InputPipeline
 from enas.session.output_dir import OutputDir
 from enas.session.session import Session, input_errors, leave_functions_alone
@@ -110,11 +117,10 @@ def build(
       make_child: makes the child from its configuration and the two sampled cells.
     """
     if pipeline.smallest_batch() < FEW_IMAGES:
-        print(
+        note(
             f"a batch has only {pipeline.smallest_batch()} images; a search normalizes "
             f"by its batches, so accuracies are poor below {FEW_IMAGES}: raise "
-            f"batch_size or eval_limit, or give more images",
-            file=sys.stderr,
+            f"batch_size or eval_limit, or give more images"
         )
     global_step = tf.compat.v1.train.get_or_create_global_step()
     controller, sample, model, evaluated = build_sampled_child(
@@ -191,20 +197,20 @@ def _controller_round(
     up to it, one after another.
     """
     settings, session = run.settings, run.reader.session
-    done = int(session.run(run.progress.round_updates))
-    if done >= settings.controller_train_steps:
-        return
-    run.log.line(f"Epoch {epoch}: Training controller")
-    fetches = ops.fetches(controller)
-    before = int(session.run(controller.updates)) - done
     aggregate = settings.controller_num_aggregate
-    samples = range(done * aggregate, settings.controller_train_steps * aggregate)
+    done = int(session.run(run.progress.round_samples))
+    samples = range(done, settings.controller_train_steps * aggregate)
+    if not samples:
+        return
+    run.log.line(headline(epoch, "Training controller"))
+    fetches = (ops.fetches(controller), run.progress.count_sample)
+    before = int(session.run(controller.updates)) - done // aggregate
     bar = tqdm(samples, f"controller {epoch}", disable=None, leave=False)
     events_every = max(1, len(samples) // epochs.POINTS)
     sampled = []
     for number in bar:
         feed = run.reader.feed("reward", before * aggregate + number)
-        drawn = session.run(fetches, feed)
+        drawn, _ = session.run(fetches, feed)
         if not math.isfinite(drawn.grad_norm):
             raise FloatingPointError(
                 f"the controller's gradient has norm {drawn.grad_norm} in its round "
@@ -229,8 +235,8 @@ def _controller_round(
             values = {name: getattr(drawn, name) for name in shown}
             run.events.scalars("controller", step - samples.stop + number + 1, values)
         if (number + 1) % aggregate == 0:
-            session.run((controller.apply, run.progress.count_update))
-            session.pause()
+            session.run(controller.apply)
+        session.pause()
     op = list(CHOICES).index("op")
     ops_sampled = np.array(sampled)[:, :, op :: len(CHOICES)]  # [samples, 2, 2·B]
     for cell, name in enumerate(("normal", "reduction")):
@@ -241,7 +247,7 @@ def _controller_round(
 
 def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     """Logs and keeps ten strings, each with its accuracy on one validation batch."""
-    run.log.line(f"Here are {SHOWN_ARCHITECTURES} architectures")
+    run.log.line(shown_line(SHOWN_ARCHITECTURES))
     fetches = (ops.sample.normal_arc, ops.sample.reduce_arc, ops.accuracy)
     arcs, accuracies = [], []
     for number in range(SHOWN_ARCHITECTURES):
@@ -264,7 +270,7 @@ def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[A
     """Lets the controller sample strings, the same ones each time."""
     activity, arcs = len(STREAMS), []
     for number in range(count):
-        place = draws.feed(settings.seed, activity, number)
+        place = random_numbers.feed(settings.seed, activity, number)
         cells = session.run((sample.normal_arc, sample.reduce_arc), place)
         arcs.append(arc_from_numbers(np.concatenate(cells)))
     return arcs

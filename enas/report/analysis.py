@@ -16,8 +16,8 @@ import sys
 import warnings
 from typing import NamedTuple
 
-from enas.base.command import Parser, one_line_errors, show, show_all_letters
 from enas.base.errors import InputError, UsageError
+from enas.base.program import Parser, note, one_line_errors, show
 from enas.base.statistics import standard_error
 from enas.base.text_table import text_table
 from enas.report.log_reader import read_log
@@ -225,7 +225,7 @@ def _analyze(argv: list[str]) -> None:
     if len(runs) > 1:
         title += f", run {number} of {len(runs)}"
     save_figure(runs[number], title, arguments.output)
-    print(f"{PROGRAM}: the picture is {arguments.output}", file=sys.stderr)
+    note(f"{PROGRAM}: the picture is {arguments.output}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -234,6 +234,5 @@ def main(argv: list[str] | None = None) -> None:
     An error prints one line on stderr. The exit status is 2 for wrong usage and 1 for a
     file that cannot be used.
     """
-    show_all_letters()
     with one_line_errors(PROGRAM):
         _analyze(sys.argv[1:] if argv is None else argv)

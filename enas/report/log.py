@@ -8,11 +8,12 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import TextIO
+from typing import IO
 
 from tqdm import tqdm
 
 from enas.base.errors import InputError
+from enas.base.files import open_regular
 from enas.space.arc import format_cell
 
 RULE = "-" * 80
@@ -23,7 +24,7 @@ class Log:
     """Writes lines to stdout and, after `keep_in`, to a file in the output folder."""
 
     def __init__(self) -> None:
-        self._file: TextIO | None = None
+        self._file: IO[str] | None = None
         self._waiting: list[str] = []  # lines for the file
         self._start = time.monotonic()
 
@@ -34,7 +35,7 @@ class Log:
           InputError: the file cannot be written.
         """
         try:
-            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+            self._file = open_regular(path, "a")
         except OSError as error:
             raise _cannot_write(path, error) from None
         for line in self._waiting:
@@ -98,6 +99,26 @@ def flag_line(name: str, value) -> str:
 
 def layer_line(layer: int, size: int, channels: int) -> str:
     return f"Layer {layer:>2d}: [N, {size}, {size}, {channels}]"
+
+
+def params_line(params: int) -> str:
+    """How many weights the network has without its aux head."""
+    return f"Model has {params} params"
+
+
+def aux_params_line(params: int) -> str:
+    """How many weights the aux head has."""
+    return f"Aux head uses {params} params"
+
+
+def headline(epoch: int, what: str) -> str:
+    """What follows an epoch: 'Training controller' or 'Eval'."""
+    return f"Epoch {epoch}: {what}"
+
+
+def shown_line(count: int) -> str:
+    """Sampled strings follow."""
+    return f"Here are {count} architectures"
 
 
 def child_line(

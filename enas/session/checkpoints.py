@@ -1,76 +1,174 @@
-"""Finds, syncs and deletes the checkpoint files in a run's folder; without TensorFlow.
-
-Checkpoints are named `model.ckpt-STEP-NUMBER`, so that none is ever overwritten. The
-one with the highest number is the last. Of a checkpoint's files, the index is written
-last.
-"""
+"""Writes checkpoints, and chooses the one that a session starts from."""
 
 import os
-import re
-from contextlib import suppress
+import time
 
-_FILE = re.compile(
-    r"model\.ckpt-\d+-(?P<number>\d+)"
-    r"\.(index|data-\d+-of-\d+)(?P<unfinished>\.tempstate\d+)?"
-)
+import tensorflow as tf
 
+from enas.base.errors import InputError
+from enas.base.program import note
+from enas.session import checkpoint_files
 
-def name_of(step: int) -> str:
-    """Returns the name of the checkpoints at a step, without their number."""
-    return f"model.ckpt-{step}"
-
-
-def found_in(output_dir: str) -> list[str]:
-    """Returns the paths of the complete checkpoints in a folder, oldest first."""
-    found = []
-    for name in os.listdir(output_dir) if os.path.isdir(output_dir) else ():
-        match = _FILE.fullmatch(name)
-        if match and name.endswith(".index"):
-            path = os.path.join(output_dir, name.removesuffix(".index"))
-            found.append((int(match["number"]), path))
-    return [path for _, path in sorted(found)]
+KEPT = 2  # the last checkpoint, and the one before in case the last is damaged
+# The errors that TensorFlow raises for a damaged checkpoint.
+_DAMAGE = (tf.errors.OpError, ValueError, RuntimeError, LookupError)
 
 
-def delete_others(output_dir: str, checkpoints: list[str]) -> None:
-    """Deletes all checkpoints in a folder except the given ones.
+class Checkpoints:
+    """The checkpoints in a folder, of all variables of the default graph.
 
-    This includes the remains of checkpoints that a killed run was writing or deleting.
-    Nothing else is deleted.
+    Make it once the graph is complete.
+
+    Args:
+      folder: where they are.
+      writes: whether others will be written. The folder is then the run's own: a
+        damaged checkpoint at its end is renamed, and what a kill left is deleted.
+
+    Attributes:
+      last: the path of the last undamaged one; None if there is none.
+      saver: what restores it.
+
+    Raises:
+      InputError: all of them are damaged, or the last undamaged one is of another
+        network.
     """
-    kept = tuple(os.path.basename(path) + "." for path in checkpoints)
-    # Delete an index before its data, so that what is left is no complete checkpoint.
-    for name in sorted(os.listdir(output_dir), reverse=True):
-        match = _FILE.fullmatch(name)
-        if match and (match["unfinished"] or not name.startswith(kept)):
-            with suppress(OSError):  # it is deleted the next time
-                os.remove(os.path.join(output_dir, name))
+
+    def __init__(self, folder: str, writes: bool):
+        self._folder = folder
+        self._written = time.monotonic()
+        if writes:
+            # Each checkpoint has its own name, so that none is overwritten.
+            number = tf.compat.v1.get_variable(
+                "saves", initializer=tf.constant(0, tf.int64), trainable=False
+            )
+            step = tf.compat.v1.train.get_or_create_global_step()
+            self._next_name = (step, number.assign_add(1, read_value=True))
+        self.saver = tf.compat.v1.train.Saver(
+            max_to_keep=KEPT, save_relative_paths=True
+        )
+        self._paths = checkpoint_files.found_in(folder)
+        self.last = self._choose()
+        if writes:
+            while self._paths and self._paths[-1] != self.last:
+                checkpoint_files.set_aside(self._paths.pop())
+            checkpoint_files.delete_others(folder, self._paths)
+            self._identity = os.stat(folder)
+
+    def _choose(self) -> str | None:
+        """Returns the last undamaged checkpoint; None if there is none at all.
+
+        It names on stderr the damaged ones that it passes over. One that is gone by now
+        is passed over without a word: its run has written another one.
+        """
+        damaged = None
+        for path in reversed(self._paths):
+            try:
+                shapes = _read(path)
+            except _DAMAGE as error:
+                if checkpoint_files.is_whole(path):
+                    damaged = damaged or path
+                    note(f"{path} is damaged: {error}")
+                continue
+            _check_fit(path, shapes)
+            return path
+        if damaged:
+            raise InputError(f"{damaged} is damaged, and there is none before it")
+        if self._paths:  # all are gone, so there must be newer ones
+            self._paths = checkpoint_files.found_in(self._folder)
+            return self._choose()
+        return None
+
+    def choose_again(self) -> None:
+        """Chooses the last one anew, after others were written."""
+        self._paths = checkpoint_files.found_in(self._folder)
+        self.last = self._choose()
+
+    def is_gone(self) -> bool:
+        """Returns whether the last one was deleted since it was chosen."""
+        return self.last is not None and not checkpoint_files.is_whole(self.last)
+
+    def minutes(self) -> float:
+        """Returns how long ago the last one was written, or this object was made."""
+        return (time.monotonic() - self._written) / 60.0
+
+    def write(self, session: tf.compat.v1.Session) -> None:
+        """Writes a checkpoint, and deletes all but the last KEPT.
+
+        The new one is on the disk before an older one is deleted.
+
+        Raises:
+          InputError: there is no room for it, or the folder is another one by now.
+        """
+        self._check_folder()
+        step, number = session.run(self._next_name)
+        kept = self._paths[1 - KEPT :]
+        # The saver knows of fewer than it may keep, so that it deletes nothing.
+        self.saver.set_last_checkpoints_with_time([(path, 0.0) for path in kept])
+        path = os.path.join(self._folder, checkpoint_files.name_of(step))
+        try:
+            path = self.saver.save(session, path, number, write_meta_graph=False)
+            checkpoint_files.sync(path)
+        except (tf.errors.OpError, ValueError, OSError) as error:  # no room; no folder
+            reason = (
+                error_line(error) if isinstance(error, tf.errors.OpError) else error
+            )
+            raise InputError(
+                f"cannot write a checkpoint: {reason}; the one before it, if any, is "
+                f"whole, and --reset_output_dir=False goes on from there"
+            ) from None
+        self._paths = [*kept, path]
+        checkpoint_files.delete_others(self._folder, self._paths)
+        self._written = time.monotonic()
+
+    def _check_folder(self) -> None:
+        """Checks that the folder is still the one that this run has locked.
+
+        If that one was moved, another run may be at work in its place.
+        """
+        try:
+            is_there = os.path.samestat(os.stat(self._folder), self._identity)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise InputError(
+                f"{self._folder} was moved or removed while the run was at work; go on "
+                f"from where it is now, with --reset_output_dir=False"
+            )
 
 
-def sync(checkpoint: str) -> None:
-    """Waits until a checkpoint's files, and then its folder, are on the disk.
+def error_line(error: tf.errors.OpError) -> str:
+    """Returns the line of an error of TensorFlow that gives the reason.
 
-    A power cut then leaves the checkpoint complete.
+    In an error of a graph's op it is not the first line.
     """
-    folder, name = os.path.split(checkpoint)
-    for file in sorted(os.listdir(folder)):
-        if file.startswith(name + "."):
-            _sync(os.path.join(folder, file), os.O_RDWR)
-    if os.name != "nt":  # Windows cannot open a folder
-        _sync(folder or os.curdir, os.O_RDONLY)
+    lines = [line for line in error.message.splitlines() if line.strip()]
+    nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+    return lines[nodes[0] + 1] if nodes else (lines or [str(error)])[0]
 
 
-def _sync(path: str, mode: int) -> None:
-    descriptor = os.open(path, mode)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _read(path: str) -> dict[str, list[int]]:
+    """Reads all values, which checks their checksums; returns their shapes by name."""
+    reader = tf.train.load_checkpoint(path)
+    shapes = reader.get_variable_to_shape_map()
+    for name in shapes:
+        reader.get_tensor(name)
+    return shapes
 
 
-def set_aside(checkpoint: str) -> None:
-    """Renames a damaged checkpoint, so that it no longer counts as one."""
-    folder, name = os.path.split(checkpoint)
-    for file in os.listdir(folder):
-        if file.startswith(name + ".") and _FILE.fullmatch(file):
-            path = os.path.join(folder, file)
-            os.replace(path, path + ".damaged")
+def _check_fit(path: str, shapes: dict[str, list[int]]) -> None:
+    """Checks that a checkpoint holds the variables of the default graph.
+
+    TensorFlow itself would restore a variable of another shape without a word.
+
+    Raises:
+      InputError: a variable is missing, or has another shape.
+    """
+    for variable in tf.compat.v1.global_variables():
+        name, shape = variable.op.name, variable.shape.as_list()
+        if shapes.get(name) != shape:
+            has = (
+                f"a {name} of shape {shapes[name]}" if name in shapes else f"no {name}"
+            )
+            raise InputError(
+                f"{path} is of another network: it has {has}, not of {shape}"
+            )

@@ -8,7 +8,7 @@ from enas.base.errors import Interrupted
 class Interruption:
     """Catches both signals while it is entered as a context manager.
 
-    A second signal has its usual effect at once.
+    A second signal ends the process at once, whatever it is doing.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,7 +29,8 @@ class Interruption:
     def _remember(self, number: int, frame) -> None:
         del frame
         self._came = number
-        self._restore()
+        for caught in self._before:
+            signal.signal(caught, signal.SIG_DFL)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -7,25 +7,29 @@ A folder that does not belong to a run must not be touched at all.
 import json
 import os
 import platform
-import sys
 from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 import enas
 from enas.base.errors import InputError, UsageError
-from enas.base.files import write_json
+from enas.base.files import LEFTOVER, open_regular, write_json
+from enas.base.program import note
 from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS
+from enas.session.lock import LOCK_FILE, FolderLock
 
-FLAGS_FILE = "flags.json"  # its presence says that this program made the folder
-SCRIPT = "script"  # a key of that file: the script that started the run
+FLAGS_FILE = "flags.json"
+# The mark in that file that says that this program made the folder. Runs of before the
+# mark are known by flags that they must have.
+MARK = {"folder_of": "an enas run"}
+MUST_HAVE = {"output_dir", "reset_output_dir", "num_epochs", "seed", "child_num_layers"}
+SCRIPT = "script"  # a key of the file: the script that started the run
 VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
-LOCK_FILE = "lock"  # held while a run works in the folder
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+LARGEST_SEED = 2**31 - 1
+TRIES = 5  # to lock a folder that others make and remove
 
 
 class OutputDir:
@@ -46,28 +50,42 @@ class OutputDir:
     """
 
     def __init__(self, output_dir: str, reset: bool, flags: dict[str, Any]):
-        self.path, self._flags = _plain(output_dir), flags
+        self.path, self._flags = plain_path(output_dir), flags
         _check_place(self.path)
         self._made = not os.path.lexists(self.path)
+        self._lock = self._locked()
         try:
-            os.makedirs(self.path, exist_ok=True)
             is_new = _is_new(self.path)
-            if not is_new and not os.path.isfile(os.path.join(self.path, FLAGS_FILE)):
-                raise InputError(
-                    f"output_dir: {self.path} holds files that are not of an earlier "
-                    f"run; name another folder"
-                )
-            self._lock = _lock(self.path)
+            self._moves_aside = reset and not is_new
+            self._continues = not reset and not is_new
+            if not is_new:
+                _check_entries(self.path)
+                earlier = _flags_of_a_run(self.path)
+                if self._continues:
+                    _check_flags(self.path, earlier, flags)
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError(0, "it cannot be written to")
         except OSError as error:
+            self.release()
             raise self._unusable(error) from None
-        self._moves_aside = reset and not is_new
-        self._continues = not reset and not is_new
-        if self._continues:
+        except (InputError, UsageError):
+            self.release()
+            raise
+
+    def _locked(self) -> FolderLock:
+        for _ in range(TRIES):
             try:
-                _check_flags(self.path, flags)
-            except (InputError, UsageError):
-                self.release()
-                raise
+                os.makedirs(self.path, exist_ok=True)
+                return FolderLock(self.path)
+            except FileNotFoundError:  # a start that was refused has just removed it
+                continue
+            except BlockingIOError:
+                break
+            except OSError as error:
+                raise self._unusable(error) from None
+        raise InputError(
+            f"output_dir: another run is at work in {self.path}; name another folder"
+        )
 
     def _unusable(self, error: OSError) -> InputError:
         return InputError(f"output_dir: cannot use {self.path}: {error.strerror}")
@@ -85,8 +103,15 @@ class OutputDir:
         try:
             if self._moves_aside:
                 _move_aside(self.path, self._lock)
-                os.makedirs(self.path, exist_ok=True)
-                self._lock = _lock(self.path)
+                self._lock = self._locked()
+                if not _is_new(self.path):  # another start was quicker
+                    raise InputError(
+                        f"output_dir: another run is at work in {self.path}; name "
+                        f"another folder"
+                    )
+            for name in os.listdir(self.path):
+                if LEFTOVER.fullmatch(name):
+                    os.remove(os.path.join(self.path, name))
             if not self._continues:
                 self.keep_flags()
         except OSError as error:
@@ -111,7 +136,7 @@ class OutputDir:
                 versions[name] = metadata.version(name)
             except metadata.PackageNotFoundError:  # another build, like tensorflow-cpu
                 versions[name] = None
-        write_json(os.path.join(self.path, FLAGS_FILE), self._flags)
+        write_json(os.path.join(self.path, FLAGS_FILE), MARK | self._flags)
         write_json(os.path.join(self.path, VERSIONS_FILE), versions)
 
     def release(self) -> None:
@@ -122,20 +147,37 @@ class OutputDir:
                 os.rmdir(self.path)
 
 
-def _plain(output_dir: str) -> str:
-    """Returns the path of the folder itself if `output_dir` is a link to it.
+def plain_path(output_dir: str) -> str:
+    """Returns the path of the folder itself, which is the only one that a run uses.
 
-    Otherwise the link would be moved aside instead of the folder.
+    A link would be moved aside instead of the folder, and a `..` behind a link leads
+    elsewhere for some programs.
     """
     path, real = os.path.normpath(output_dir), os.path.realpath(output_dir)
     return real if os.path.islink(path) or os.path.realpath(path) != real else path
 
 
 def _is_new(path: str) -> bool:
-    """Returns whether a folder is empty but for what is written before its flags."""
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(path)}
-    sizes.pop(FLAGS_FILE + ".new", None)
-    return not sizes or sizes == {LOCK_FILE: 0}
+    """Returns whether a folder holds nothing but what precedes a run's flags."""
+    names = set(os.listdir(path)) - {LOCK_FILE}
+    return all(LEFTOVER.fullmatch(name) for name in names)
+
+
+def _check_entries(path: str) -> None:
+    """Refuses links, which could lead elsewhere, and what is neither file nor folder,
+    which could block for ever."""
+    with os.scandir(path) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_symlink():
+                raise InputError(
+                    f"output_dir: {entry.path} is a symbolic link, which could lead "
+                    f"elsewhere; remove it"
+                )
+            if not (entry.is_file() or entry.is_dir()):
+                raise InputError(
+                    f"output_dir: {entry.path} is neither a file nor a folder; remove "
+                    f"it"
+                )
 
 
 def _check_place(path: str) -> None:
@@ -155,51 +197,35 @@ def _check_place(path: str) -> None:
             raise UsageError(f"output_dir: {path} is {place}; name a folder in it")
 
 
-def _lock(path: str) -> FileLock:
-    with os.scandir(path) as entries:
-        links = sorted(entry.path for entry in entries if entry.is_symlink())
-    if links:
-        raise InputError(
-            f"output_dir: {links[0]} is a symbolic link, which could lead elsewhere; "
-            f"remove it"
-        )
-    lock = FileLock(os.path.join(path, LOCK_FILE))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"output_dir: another run is at work in {path}; name another folder"
-        ) from None
-    except NotImplementedError as error:
-        raise InputError(
-            f"output_dir: {path} cannot be locked: {error}; name a folder of another "
-            f"file system"
-        ) from None
-    return lock
-
-
 def earlier_seed(output_dir: str) -> int | None:
     """Returns the seed of the run in a folder; None if there is none.
 
     Raises:
       InputError: the flags of the run are damaged.
     """
-    path = _plain(output_dir)
-    if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
+    path = plain_path(output_dir)
+    if not os.path.lexists(os.path.join(path, FLAGS_FILE)):
         return None
     seed = read_flags(path).get("seed")
-    return seed if type(seed) is int and seed > 0 else None
+    if type(seed) is not int or not 0 < seed <= LARGEST_SEED:
+        return None
+    return seed
 
 
-def read_flags(path: str) -> dict:
+def read_flags(path: str) -> dict[str, Any]:
     """Returns the flags that the folder of a run keeps.
 
     Raises:
       InputError: there are none, or they are damaged.
     """
+    flags = _read_marked_flags(path)
+    return {name: value for name, value in flags.items() if name not in MARK}
+
+
+def _read_marked_flags(path: str) -> dict[str, Any]:
     file = os.path.join(path, FLAGS_FILE)
     try:
-        with open(file, encoding="utf-8") as stream:
+        with open_regular(file) as stream:
             flags = json.load(stream)
         if not isinstance(flags, dict):
             raise ValueError("not what was written there")
@@ -212,8 +238,27 @@ def read_flags(path: str) -> dict:
     return flags
 
 
-def _check_flags(path: str, flags: dict[str, Any]) -> None:
-    earlier = read_flags(path)
+def _flags_of_a_run(path: str) -> dict[str, Any]:
+    """Returns the flags of the run that a folder holds.
+
+    Raises:
+      InputError: the folder is not of a run, or its flags are damaged.
+    """
+    foreign = InputError(
+        f"output_dir: {path} holds files that are not of an earlier run; name another "
+        f"folder"
+    )
+    if not os.path.isfile(os.path.join(path, FLAGS_FILE)):
+        raise foreign
+    flags = _read_marked_flags(path)
+    is_marked = all(flags.get(name) == value for name, value in MARK.items())
+    is_older = flags.keys() >= MUST_HAVE and flags.keys() <= {*FLAGS, SCRIPT}
+    if not (is_marked or is_older):
+        raise foreign
+    return read_flags(path)
+
+
+def _check_flags(path: str, earlier: dict[str, Any], flags: dict[str, Any]) -> None:
     older = {n: value for n, value in RECIPES[OLDER].items() if n in flags}
     earlier = older | earlier
     changed = [
@@ -229,17 +274,22 @@ def _check_flags(path: str, flags: dict[str, Any]) -> None:
         )
 
 
-def _move_aside(path: str, lock: FileLock) -> None:
+def _move_aside(path: str, lock: FolderLock) -> None:
+    """Moves a folder to the first name that is free, and unlocks it."""
     number = 1
-    while os.path.lexists(f"{path}.{number}"):
-        number += 1
-    if os.name == "nt":  # Windows cannot rename a folder with an open file
+    while True:
+        moved = f"{path}.{number}"
+        try:
+            os.mkdir(moved)  # so that no other start takes the name
+            break
+        except FileExistsError:
+            number += 1
+    if os.name == "nt":  # Windows can rename neither onto a folder nor an open one
+        os.rmdir(moved)
         lock.release()
-    os.rename(path, f"{path}.{number}")
+    os.rename(path, moved)
     lock.release()
-    moved = f"{path}.{number}"
-    print(
+    note(
         f"moved the earlier run in {path} to {moved}; "
-        f"--output_dir={moved} --reset_output_dir=False goes on with it",
-        file=sys.stderr,
+        f"--output_dir={moved} --reset_output_dir=False goes on with it"
     )

@@ -15,9 +15,10 @@ class Progress:
     Attributes:
       epochs: int64 scalar variable, how many epochs are done, with their rounds and
         evaluations.
-      round_updates: int64 scalar variable, how many updates the controller has made in
-        the current round.
-      count_update: the op that adds one update.
+      round_samples: int64 scalar variable, how many strings the controller has sampled
+        in the current round. A full update of them has been applied; the sums of one
+        that is not full are variables, too.
+      count_sample: the op that adds one sample.
       finish_epoch: the op that adds an epoch and ends its round.
     """
 
@@ -25,11 +26,11 @@ class Progress:
         self._steps_now = steps_per_epoch
         with tf.compat.v1.variable_scope("progress"):
             self.epochs = _counter("epochs", 0)
-            self.round_updates = _counter("round_updates", 0)
+            self.round_samples = _counter("round_samples", 0)
             self._steps_per_epoch = _counter("steps_per_epoch", steps_per_epoch)
-        self.count_update = self.round_updates.assign_add(1).op
+        self.count_sample = self.round_samples.assign_add(1).op
         self.finish_epoch = tf.group(
-            self.epochs.assign_add(1), self.round_updates.assign(0)
+            self.epochs.assign_add(1), self.round_samples.assign(0)
         )
 
     def check(self, session: Session) -> None:

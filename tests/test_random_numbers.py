@@ -3,18 +3,18 @@
 import numpy as np
 import tensorflow as tf
 
-from enas.base import draws
+from enas.base import random_numbers
 
 
 def test_a_place_draws_the_same_again_and_others_draw_others(session):
-    first, second = draws.uniform([1000]), draws.uniform([1000])
+    first, second = random_numbers.uniform([1000]), random_numbers.uniform([1000])
     places = [(1, 0, 0), (1, 0, 1), (1, 1, 0), (2, 0, 0), (2**32 - 1, 255, 2**62)]
     drawn = [
         numbers
         for place in places
-        for numbers in session.run((first, second), draws.feed(*place))
+        for numbers in session.run((first, second), random_numbers.feed(*place))
     ]
-    again = session.run((first, second), draws.feed(*places[0]))
+    again = session.run((first, second), random_numbers.feed(*places[0]))
     np.testing.assert_array_equal(again, drawn[:2])
     correlation = np.corrcoef(drawn)
     assert np.abs(correlation - np.eye(len(drawn))).max() < 0.2
@@ -24,14 +24,14 @@ def test_a_place_draws_the_same_again_and_others_draw_others(session):
 
 
 def test_an_unfed_place_is_another_one_each_time(session):
-    numbers = draws.uniform([100])
+    numbers = random_numbers.uniform([100])
     assert not np.array_equal(session.run(numbers), session.run(numbers))
 
 
 def test_each_graph_has_its_own():
     for _ in range(2):
         with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as s:
-            drawn = s.run(draws.uniform([3]), draws.feed(1, 0, 0))
+            drawn = s.run(random_numbers.uniform([3]), random_numbers.feed(1, 0, 0))
             assert len(set(drawn)) == 3
 
 
@@ -42,8 +42,8 @@ def test_where_a_variable_starts_depends_on_seed_and_name_alone():
             for _ in range(ops_before):
                 tf.random.uniform([])
             with tf.compat.v1.variable_scope("scope"):
-                uniform = draws.initial_uniform([1000], 0.5, name)
-                normal = draws.initial_normal([1000], 2.0, name)
+                uniform = random_numbers.initial_uniform([1000], 0.5, name)
+                normal = random_numbers.initial_normal([1000], 2.0, name)
             return session.run((uniform, normal))
 
     first = starts(1, "w")
@@ -60,6 +60,6 @@ def test_where_a_variable_starts_depends_on_seed_and_name_alone():
 
 def test_a_graph_without_a_seed_starts_anew_each_time():
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        numbers = [draws.initial_uniform([9], 1.0, "w") for _ in range(2)]
+        numbers = [random_numbers.initial_uniform([9], 1.0, "w") for _ in range(2)]
         first, second = session.run(numbers)
     assert not np.array_equal(first, second)

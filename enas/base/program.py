@@ -1,0 +1,110 @@
+"""What all programs share: the argument parser, and how they print and fail."""
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from enas.base.errors import InputError, Interrupted, UsageError
+
+LONGEST = 1000  # letters of a note
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports a mistake as a one-line UsageError."""
+
+    def error(self, message: str):
+        raise UsageError(f"{message}; see --help")
+
+
+@contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """Ends a program with one line on stderr if its user can mend what went wrong.
+
+    The exit status is 2 for wrong usage and 1 for other errors. For an interruption it
+    is 128 plus the signal's number, as in shells. Ctrl-C leaves the program in order;
+    a second one ends it at once.
+
+    Args:
+      program: its name, with which the line begins.
+    """
+    _prepare_streams()
+    _leave_at_a_second_signal()
+    try:
+        yield
+    except UsageError as error:
+        _leave(program, error, 2)
+    except (InputError, FloatingPointError, OSError, MemoryError) as error:
+        _leave(program, error, 1)
+    except Interrupted as interruption:
+        (number,) = interruption.args
+        going_on = "interrupted and saved; --reset_output_dir=False goes on"
+        _leave(program, going_on, 128 + number)
+    except KeyboardInterrupt:
+        _leave(program, "interrupted", 130)
+
+
+def _prepare_streams() -> None:
+    """Makes sure that the program can print whatever it has to say.
+
+    A stream that was closed goes nowhere. Without that, the next file that is opened
+    would take its number, and get what is printed. A letter that an encoding lacks,
+    such as "±", is printed as its code.
+    """
+    with suppress(OSError):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_at_a_second_signal() -> None:
+    def interrupt(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    with suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as under nohup or &
+            signal.signal(signal.SIGINT, interrupt)
+
+
+def show(text: str) -> None:
+    """Prints a result.
+
+    It is no error if the reader has seen enough (`… | head`): what is printed after
+    that goes nowhere.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(text: str) -> None:
+    """Prints one line on stderr.
+
+    What cannot be seen, such as the escapes that steer a terminal, is printed as its
+    code, and a long text is cut: a part of it may be a stranger's.
+    """
+    words = " ".join(text.split())
+    if len(words) > LONGEST:
+        words = f"{words[:LONGEST]} … ({len(words)} letters)"
+    with suppress(OSError):  # nobody listens
+        print("".join(map(_visible, words)), file=sys.stderr, flush=True)
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else ascii(letter)[1:-1]
+
+
+def _leave(program: str, reason, status: int) -> None:
+    note(f"{program}: {reason}")
+    sys.exit(status)

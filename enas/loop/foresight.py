@@ -1,0 +1,86 @@
+"""Estimates the memory that a run needs, from its flags alone.
+
+TensorFlow is not imported here, so that a run that cannot fit is refused at once.
+"""
+
+import math
+
+from enas.base import memory
+from enas.flags.table import Settings
+from enas.space.arc import CHOICES, SIDES, Arc, Cell, parse_arc
+from enas.space.layer_plan import parse_pool_layers
+from enas.space.operations import OPERATIONS, Specs
+
+NUMBER = 4  # bytes of a float32
+COPIES = 3  # of each weight: itself, and two numbers of the optimizer or the gradient
+
+
+def check_memory(settings: Settings) -> None:
+    """Checks that a training step would fit into the memory that is free.
+
+    Raises:
+      InputError: it would not.
+    """
+    memory.check(
+        least_memory(settings),
+        "training steps",
+        f"lower batch_size ({settings.batch_size}), child_out_filters "
+        f"({settings.child_out_filters}), child_num_layers "
+        f"({settings.child_num_layers}) or child_num_cells "
+        f"({settings.child_num_cells})",
+    )
+
+
+def least_memory(settings: Settings) -> int:
+    """Returns the least memory that a training step needs, in bytes.
+
+    It holds the weights of the operations, two more numbers for each of them, and what
+    is kept of each image for the gradient. All of these are low estimates.
+    """
+    arc = None
+    if "fixed_arc" in settings.names:
+        arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
+    pools = parse_pool_layers(settings.child_pool_layers, settings.child_num_layers)
+    size, filters = settings.img_size, settings.child_out_filters
+    images = 4 * 3 * filters * size**2  # of the stem
+    weights = 3 * filters
+    for layer in range(settings.child_num_layers + 2):
+        if layer in pools:
+            size, filters = size // 2, 2 * filters
+        kept = _kept_images(arc, layer in pools, settings.child_num_cells)
+        images += (3 + kept) * size**2 * filters
+        weights += _weights(arc, layer in pools, settings.child_num_cells, filters)
+    return NUMBER * (settings.batch_size * images + COPIES * weights)
+
+
+def _kept_images(arc: Arc | None, reduces: bool, num_cells: int) -> int:
+    """How many [H, W, F] tensors a layer's blocks keep for each image's gradient.
+
+    A fixed child keeps five of the eight that each separable convolution computes. For
+    a search it is two thirds of what was measured for commonly sampled strings.
+    """
+    if arc is None:
+        return 6 * num_cells
+    return 5 * sum(bool(specs) for specs in _specs(_cell(arc, reduces), 2))
+
+
+def _weights(arc: Arc | None, reduces: bool, num_cells: int, filters: int) -> int:
+    """Numbers in the weights of a layer's operations."""
+    if arc is not None:
+        return sum(map(_count, _specs(_cell(arc, reduces), filters)))
+    rows = sum(len(SIDES) * CHOICES["index"](block) for block in range(num_cells))
+    return rows * sum(_count(op.weights(filters, 1)) for op in OPERATIONS)
+
+
+def _cell(arc: Arc, reduces: bool) -> Cell:
+    return arc.reduction if reduces else arc.normal
+
+
+def _specs(cell: Cell, filters: int) -> list[Specs]:
+    """What each edge of a cell needs."""
+    edges = (edge for block in cell for edge in block.edges())
+    return [OPERATIONS[op].weights(filters, 1) for _, op, *_ in edges]
+
+
+def _count(specs: Specs) -> int:
+    return sum(math.prod(spec.shape) for spec in specs)

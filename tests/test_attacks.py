@@ -1,0 +1,288 @@
+"""Programs that are used as they should not be, from end to end: each ends in order,
+with one line or with success, and changes nothing of anybody's."""
+
+import json
+import os
+import pickle
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import time
+import tracemalloc
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas.base.errors import InputError
+from enas.data_utils import Source
+from enas.images import safe_pickle
+from enas.session import checkpoint_files
+from enas.session.output_dir import FLAGS_FILE, MARK
+from enas.session.session import Session
+from tests.damage import tiny_graph
+from tests.runs import (
+    CONTINUED,
+    ROOT,
+    SAVED_OFTEN,
+    SMALL,
+    difference,
+    run,
+    run_module,
+    succeed,
+    variables,
+    watch,
+)
+
+SEARCH = ("search_arc_mnist.py", *SMALL, "--child_use_aux_heads=False", "--seed=7")
+QUICK = ("--num_epochs=1", "--controller_train_steps=1", "--controller_num_aggregate=2")
+
+
+def command(script, *flags):
+    return [sys.executable, os.path.join(ROOT, script), *flags]
+
+
+def start(*words, **options):
+    """A script as a process of its own, whose Ctrl-C is not ignored."""
+    return subprocess.Popen(
+        command(*words),
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+
+
+def one_line(process, status, message):
+    assert process.returncode == status, process.stderr
+    line = process.stderr.splitlines()[-1]
+    assert re.search(message, line) and "Traceback" not in process.stderr, line
+
+
+@pytest.mark.parametrize("name", ["ram://out", "gs://bucket/out", "s3:/x", "file:///x"])
+def test_places_that_are_no_folders_on_disk(name):
+    for process in (
+        run("search_arc_mnist.py", f"--output_dir={name}"),
+        run_module("enas.rank_arcs", name),
+    ):
+        assert process.returncode in (1, 2) and process.stderr.count("\n") == 1
+
+
+def test_what_a_folder_s_name_leads_to_is_decided_once(tmp_path):
+    """Flags, log and checkpoints go to one folder, whatever stands where TensorFlow
+    would look by the shortened name."""
+    (tmp_path / "far" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "inner")
+    out = f"--output_dir={tmp_path}/link/../out"
+    succeed(*SEARCH, *QUICK, out)
+    names = set(os.listdir(tmp_path / "far" / "out"))
+    assert {"flags.json", "log.txt", "model.ckpt-10-1.index", "events"} <= names
+    assert sorted(os.listdir(tmp_path)) == ["far", "link"]
+    # A file of somebody's, to which a link of the name of an unfinished file leads.
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (tmp_path / "far" / "out" / "ranking.json.new").symlink_to(mine)
+    process = run_module("enas.rank_arcs", f"{tmp_path}/link/../out")
+    assert process.returncode == 0 and mine.read_text() == "mine"
+
+
+def test_a_pickle_s_repeated_keys_cost_what_they_may():
+    key = b"T" + struct.pack("<i", 2**20) + b"a" * 2**20
+    content = b"\x80\x02}" + key + b"q\x00Ns" + b"h\x00Ns" * 3000 + b"."
+    tracemalloc.start()
+    with pytest.raises(safe_pickle.HostilePickleError, match="more bytes than it has"):
+        safe_pickle.load(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6
+
+
+def claiming(kind, width, height):
+    """An image of some hundred bytes that says that it is larger."""
+    image = bytearray(cv2.imencode(f".{kind}", np.zeros((8, 8, 3), np.uint8))[1])
+    if kind == "png":
+        struct.pack_into(">II", image, 16, width, height)
+    elif kind == "bmp":
+        struct.pack_into("<ii", image, 18, width, height)
+    else:
+        struct.pack_into(">HH", image, image.index(b"\xff\xc0") + 5, height, width)
+    return bytes(image)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "bmp"])
+def test_an_image_that_claims_to_be_huge(kind, tmp_path):
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / f"0.{kind}").write_bytes(claiming(kind, 32767, 32767))
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(InputError, match="cannot read image"):
+        Source(str(tmp_path), "train_data_dir").read(8, 3)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 100_000 and time.monotonic() - begun < 2
+
+
+def test_absl_s_own_files_of_flags_are_refused(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("--password=hunter2\n")
+    process = run("search_arc_mnist.py", f"--flagfile={secret}")
+    one_line(process, 2, "flag --flagfile has no meaning here")
+    assert "hunter2" not in process.stderr
+    flags = MARK | {"flagfile": str(secret)}
+    (tmp_path / FLAGS_FILE).write_text(json.dumps(flags))
+    process = run_module("enas.rank_arcs", tmp_path)
+    one_line(process, 1, "flag --flagfile has no meaning here")
+    one_line(run("search_arc_mnist.py", "--undefok=x", "--x=1"), 2, "--undefok")
+
+
+def test_a_long_flag_and_a_terminal_s_escapes_are_not_repeated(tmp_path):
+    process = run("search_arc_mnist.py", "--child_scheme=" + "x" * 100_000)
+    assert process.returncode == 2 and len(process.stderr) < 2000
+    process = run("search_arc_mnist.py", f"--train_data_dir={tmp_path}/\x1b[31mred")
+    one_line(process, 1, r"\\x1b\[31mred")
+    assert "\x1b" not in process.stderr
+    (tmp_path / FLAGS_FILE).write_text(json.dumps(MARK | {"seed": "\x1b[2Jgone"}))
+    process = run_module("enas.rank_arcs", tmp_path)
+    assert process.returncode == 1 and "\x1b" not in process.stderr
+
+
+def test_a_seed_of_absurd_size_in_a_folder(tmp_path):
+    out = tmp_path / "out"
+    succeed(*SEARCH, *QUICK, f"--output_dir={out}")
+    flags = json.loads((out / FLAGS_FILE).read_text()) | {"seed": 10**30}
+    (out / FLAGS_FILE).write_text(json.dumps(flags))
+    process = run(*SEARCH[:-1], *QUICK, f"--output_dir={out}", CONTINUED, "--seed=0")
+    one_line(process, 2, r"cannot be continued with another seed \(was 10+\)")
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_closed_streams_and_letters_that_an_encoding_lacks(closed, tmp_path):
+    """The run goes on in silence, and nothing is written into its files by mistake."""
+    out = tmp_path / "o_é"
+    process = subprocess.run(
+        command(*SEARCH, *QUICK, f"--output_dir={out}"),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        preexec_fn=lambda: [os.close(number) for number in closed],
+        check=False,
+    )
+    assert process.returncode == 0
+    lines = (out / "log.txt").read_text().splitlines()
+    assert lines[-1].startswith("test_accuracy")
+    assert "output" in (out / "summary.txt").read_text()
+
+
+def test_a_log_whose_name_is_no_text(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"\xff.txt")
+    with open(path, "w") as stream:
+        stream.write("val_acc = 0.5\n")
+    for environment in ({}, {"PYTHONIOENCODING": "ascii"}):
+        process = subprocess.run(
+            [sys.executable, "-m", "enas.analyze_log", path],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            check=False,
+        )
+        assert process.returncode == 1
+        assert process.stderr.count(b"\n") == 1 and b"Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("seconds", [2.5, 4.0, 5.5])
+def test_two_interruptions_while_a_run_starts(seconds, tmp_path):
+    """The second one comes while the first is leaving, or after it has left."""
+    process = start(*SEARCH, *QUICK, f"--output_dir={tmp_path / 'out'}")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in errors and "nesting" not in errors
+
+
+def test_a_second_signal_ends_a_run_at_once(tmp_path):
+    """Though the first is heard only where the run can be saved."""
+    begun = []
+
+    def twice(process):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        begun.append(time.monotonic())
+
+    flags = ("--batch_size=2000", "--num_epochs=1", f"--output_dir={tmp_path / 'out'}")
+    status, _, _ = watch(*SEARCH, *flags, "--log_every=1", at="epoch =", then=twice)
+    assert status in (-signal.SIGTERM, 143)
+    assert time.monotonic() - begun[0] < 5
+
+
+def test_a_controller_s_endless_update_can_be_left_and_continued(tmp_path):
+    """It is saved within an update, and goes on to the same end."""
+    flags = ("--num_epochs=1", "--controller_train_steps=1", "--log_every=1")
+    search = ("search_arc_mnist.py", *SAVED_OFTEN, *flags)
+    many = "--controller_num_aggregate=40"
+    succeed(*search, many, f"--output_dir={tmp_path / 'whole'}")
+    out = f"--output_dir={tmp_path / 'out'}"
+    kill = lambda process: process.send_signal(signal.SIGTERM)  # noqa: E731
+    status, lines, _ = watch(*search, many, out, at="ctrl_step", then=kill)
+    assert status == 143
+    drawn = sum(line.startswith("ctrl_step") for line in lines)
+    assert drawn < 40
+    rest = succeed(*search, many, out, CONTINUED)
+    assert drawn + sum(line.startswith("ctrl_step") for line in rest) == 40
+    whole, parts = variables(tmp_path / "whole"), variables(tmp_path / "out")
+    assert difference(parts, whole) is None
+
+
+def test_too_little_memory_for_tensorflow(tmp_path):
+    limit = partial(resource.setrlimit, resource.RLIMIT_AS, (1_500_000_000,) * 2)
+    process = subprocess.run(
+        command(*SEARCH, *QUICK, f"--output_dir={tmp_path / 'out'}"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_checkpoint_that_goes_while_it_is_restored(tmp_path, monkeypatch):
+    """The one that its run has written meanwhile is taken."""
+    made = tf.compat.v1.train.SingularMonitoredSession
+
+    def save_meanwhile():
+        with tf.Graph().as_default(), Session(str(tmp_path), tiny_graph(), 9.0) as run:
+            run.save()
+            run.save()
+
+    save_meanwhile()
+    calls = []
+
+    def make(*arguments, **options):
+        calls.append(options["checkpoint_filename_with_path"])
+        if len(calls) == 1:
+            monkeypatch.setattr(tf.compat.v1.train, "SingularMonitoredSession", made)
+            save_meanwhile()
+            monkeypatch.setattr(tf.compat.v1.train, "SingularMonitoredSession", make)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(tf.compat.v1.train, "SingularMonitoredSession", make)
+    with tf.Graph().as_default(), Session(str(tmp_path), tiny_graph()):
+        pass
+    assert len(calls) == 2 and calls[0] != calls[1]
+    assert calls[1] == checkpoint_files.found_in(str(tmp_path))[-1]
+
+
+def test_pickles_may_not_name_what_is_called():
+    for function in (os.system, eval, subprocess.call):
+        with pytest.raises(safe_pickle.HostilePickleError):
+            safe_pickle.load(pickle.dumps(function))
