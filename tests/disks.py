@@ -55,15 +55,21 @@ def _goes_on(what: str, path: str, expected: dict) -> list[str]:
     return [f"{what}, continued: {result}"] if result else []
 
 
-def _fill(folder: str, process: subprocess.Popen) -> None:
-    """Leaves no room for another byte."""
-    with open(os.path.join(folder, "filler"), "wb", buffering=0) as stream:
+def fill(folder: str) -> str:
+    """Leaves no room for another byte; returns the file that takes all of it."""
+    filler = os.path.join(folder, "filler")
+    with open(filler, "wb", buffering=0) as stream:
         for size in (2**16, 1):
             try:
                 while stream.write(bytes(size)):
                     pass
             except OSError:
                 continue
+    return filler
+
+
+def _fill_meanwhile(folder: str, process: subprocess.Popen) -> None:
+    fill(folder)
 
 
 def run(folder: str, quick: bool) -> tuple[int, list[str]]:
@@ -95,7 +101,7 @@ def run(folder: str, quick: bool) -> tuple[int, list[str]]:
         os.remove(os.path.join(folder, "filler"))
 
     for moment in MOMENTS[:1] if quick else MOMENTS:
-        spoil = partial(_fill, folder)
+        spoil = partial(_fill_meanwhile, folder)
         attempt(f"full at {moment!r}", unfill, at=moment, spoil=spoil)
     if quick:
         return count, wrong

@@ -66,6 +66,20 @@ def _kill(folder: str, after: float, *flags: str) -> str | None:
     return _doing(lines, folder)
 
 
+def undisturbed(path: str) -> tuple[float, dict]:
+    """(the seconds that a run is at work, the variables of its last checkpoint)."""
+    begun: list[float] = []
+    status, _, stderr = watch(
+        SCRIPT,
+        *FLAGS,
+        f"--output_dir={path}",
+        at=AT_WORK,
+        then=lambda process: begun.append(time.monotonic()),
+    )
+    assert status == 0, stderr[-1:]
+    return time.monotonic() - begun[0], variables(path)
+
+
 def survive(kills: int, folder: str, seed: int = 1) -> tuple[Counter, list[str]]:
     """Kills some runs, so many times altogether.
 
@@ -73,17 +87,8 @@ def survive(kills: int, folder: str, seed: int = 1) -> tuple[Counter, list[str]]
       How often a run was killed at what; what went wrong.
     """
     rng = random.Random(seed)
-    whole, path = os.path.join(folder, "whole"), os.path.join(folder, "killed")
-    begun = []
-    status, _, stderr = watch(
-        SCRIPT,
-        *FLAGS,
-        f"--output_dir={whole}",
-        at=AT_WORK,
-        then=lambda process: begun.append(time.monotonic()),
-    )
-    assert status == 0, stderr[-1:]
-    seconds, expected = time.monotonic() - begun[0], variables(whole)
+    seconds, expected = undisturbed(os.path.join(folder, "whole"))
+    path = os.path.join(folder, "killed")
     counts, wrong = Counter(), []
     while counts.total() < kills:
         flags, of_run = (), 0

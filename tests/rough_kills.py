@@ -15,12 +15,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from threading import Timer
 
-from tests.disks import ROOMY, mount
-from tests.kills import AT_WORK, FLAGS, SCRIPT
+from tests.disks import ROOMY, fill, mount
+from tests.kills import AT_WORK, FLAGS, SCRIPT, undisturbed
 from tests.runs import CONTINUED, difference, variables, watch
 
 FULL = r"search_arc_mnist\.py: .*(space|[Rr]ead-only)"
@@ -57,14 +56,7 @@ def _ended(path: str, rng: random.Random, longest: float, *flags: str) -> str | 
 
 def _full(folder: str, path: str) -> None:
     """Continues a run while there is no room for another byte."""
-    filler = os.path.join(folder, "filler")
-    with open(filler, "wb", buffering=0) as stream:
-        for size in (2**16, 1):
-            try:
-                while stream.write(bytes(size)):
-                    pass
-            except OSError:
-                continue
+    filler = fill(folder)
     status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={path}", CONTINUED)
     os.remove(filler)
     if status != 1 or not re.match(FULL, stderr[-1]):
@@ -81,23 +73,13 @@ def survive(count: int, folder: str, seed: int = 1) -> tuple[Counter, list[str]]
       How often which trouble came; what went wrong.
     """
     rng = random.Random(seed)
-    whole = os.path.join(folder, "whole")
-    begun: list[float] = []
-    status, _, stderr = watch(
-        SCRIPT,
-        *FLAGS,
-        f"--output_dir={whole}",
-        at=AT_WORK,
-        then=lambda process: begun.append(time.monotonic()),
-    )
-    assert status == 0, stderr[-1:]
-    longest, expected = (time.monotonic() - begun[0]) / 4, variables(whole)
+    seconds, expected = undisturbed(os.path.join(folder, "whole"))
     counts: Counter = Counter()
     wrong = []
     while counts["kill"] + counts["two signals"] < count:
         path, flags = os.path.join(folder, "out"), ()
         try:
-            while how := _ended(path, rng, longest, *flags):
+            while how := _ended(path, rng, seconds / 4, *flags):
                 counts[how] += 1
                 flags = (CONTINUED,)
                 if rng.random() < 0.4:
