@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 import train_arc_cifar
 import train_arc_mnist
 from enas.base.errors import InputError
+from enas.base.picture_files import STARTS
 from enas.base.statistics import mean_and_error, standard_error
 from enas.flags.parse import parse
 from enas.flags.recipes import RECIPES
-from enas.report.analysis import FORMATS, main, report
+from enas.report.analysis import main, report
 from enas.report.log import flag_line
 from enas.report.log_plot import draw, running_mean
 from enas.report.log_reader import parse_log, read_log
@@ -445,7 +446,7 @@ def test_command(log, capsys):
     assert [float(row[0]) for row in rows] == sorted(accuracies, reverse=True)[:4]
     command = re.search(r"^enas_env/bin/python .*$", out, re.M)[0]
     assert command_flags(command)[0].fixed_arc == rows[0][3]
-    assert picture.read_bytes().startswith(FORMATS[".png"])
+    assert picture.read_bytes().startswith(STARTS[".png"])
     assert len(picture.read_bytes()) > 20_000
     assert log.read_bytes() == before
     assert run_main(capsys, log)[0] == 0  # a picture may be replaced

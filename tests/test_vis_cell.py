@@ -1,5 +1,6 @@
 """Pictures of cells and networks: nothing overlaps, everything is named and true."""
 
+import os
 import random
 import re
 import subprocess
@@ -324,3 +325,19 @@ def test_the_command_writes_what_it_says_without_tensorflow(tmp_path):
 
 def test_the_picture_in_the_repository_is_small():
     assert (ROOT / "docs" / "cell.png").stat().st_size < 200_000
+
+
+def test_only_pictures_are_written_over(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "a.png").write_text("mine")
+    (tmp_path / "b.png").symlink_to(tmp_path / "mine.txt")
+    os.mkfifo(tmp_path / "c.png")
+    for name in "abc":
+        with pytest.raises(SystemExit) as leaving:
+            command.main(["vis_cell", TEXT, f"--output={tmp_path / name}"])
+        assert leaving.value.code == 1
+        assert "so it is not written over" in capsys.readouterr().err
+    assert (tmp_path / "a.png").read_text() == "mine"
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    for _ in range(2):
+        command.main(["vis_cell", TEXT, f"--output={tmp_path / 'd'}"])

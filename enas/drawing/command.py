@@ -3,7 +3,7 @@
     python -m enas.vis_cell "0 2 1 4 …" [--output=cell] [--network] [--flag=value …]
 
 It writes cell.png and cell.svg, and with --network also cell_network.png and .svg. It
-overwrites files with these names. The number of blocks follows from the number of
+overwrites earlier pictures with these names, and nothing else. The number of blocks follows from the number of
 integers. The flags that shape the network are those of the train scripts, with
 train_arc_mnist.py's defaults; `--help` lists them. It must not import TensorFlow.
 """

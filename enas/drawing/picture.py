@@ -5,6 +5,7 @@ picture is plain data until `draw` makes a figure of it, so that layouts can be 
 pyplot and its global state must not be used.
 """
 
+import io
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
-from enas.base.errors import InputError
+from enas.base.picture_files import write_picture
 
 INK = "#222222"
 FAMILY = ["DejaVu Sans", "sans-serif"]  # the first comes with matplotlib
@@ -147,7 +148,8 @@ def save(figure: Figure, path: str) -> None:
     """Writes a figure in the format that the ending of `path` names, one of FORMATS.
 
     Raises:
-      InputError: the file cannot be written.
+      InputError: the file cannot be written, or would replace something other than a
+        picture.
     """
     kind = path.rpartition(".")[2]
     # Text stays text in an SVG, and the same figure always makes the same file.
@@ -156,11 +158,9 @@ def save(figure: Figure, path: str) -> None:
             "png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},
             "svg": {"metadata": {"Date": None}},
         }
-        try:
-            figure.savefig(path, format=kind, **options[kind])
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"cannot write {path}: {reason}") from None
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, **options[kind])
+    write_picture(path, content.getvalue())
 
 
 def _font(size: float, bold: bool) -> FontProperties:

@@ -16,7 +16,8 @@ import sys
 import warnings
 from typing import NamedTuple
 
-from enas.base.errors import InputError, UsageError
+from enas.base.errors import UsageError
+from enas.base.picture_files import STARTS, check_target, ending_of, write_picture
 from enas.base.program import Parser, note, one_line_errors, show
 from enas.base.statistics import standard_error
 from enas.base.text_table import text_table
@@ -26,8 +27,6 @@ from enas.report.train_command import train_command
 from enas.space.arc import Arc
 
 PROGRAM = "analyze_log"
-# The bytes that a file of each format starts with.
-FORMATS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 class Candidate(NamedTuple):
@@ -135,7 +134,7 @@ def save_figure(run: Run, title: str, path: str) -> None:
       InputError: the file cannot be written, or would replace something other than a
         picture.
     """
-    _check_target(path)
+    check_target(path)
     # Matplotlib's warnings, such as that a font lacks a letter, help nobody here.
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     from enas.report.log_plot import draw
@@ -143,36 +142,8 @@ def save_figure(run: Run, title: str, path: str) -> None:
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        draw(run, title).savefig(content, format=_ending(path)[1:])
-    try:
-        with open(path, "wb") as stream:
-            stream.write(content.getvalue())
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; name another file with --output"
-        ) from None
-
-
-def _ending(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
-
-
-def _check_target(path: str) -> None:
-    """Refuses to replace anything but an earlier picture."""
-    if not os.path.lexists(path):
-        return
-    expected, start = FORMATS[_ending(path)], b""
-    try:
-        if os.path.isfile(path):
-            with open(path, "rb") as stream:
-                start = stream.read(len(expected))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if start != expected:
-        raise InputError(
-            f"{path} exists and is no {_ending(path)[1:].upper()} file, so it is not "
-            f"written over; remove it, or name another with --output"
-        )
+        draw(run, title).savefig(content, format=ending_of(path)[1:])
+    write_picture(path, content.getvalue())
 
 
 def _number(text: str) -> int:
@@ -206,7 +177,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.output is None:
         arguments.output = os.path.splitext(arguments.log)[0] + ".png"
-    if _ending(arguments.output) not in FORMATS:
+    if ending_of(arguments.output) not in STARTS:
         parser.error(f"--output is {arguments.output}; it ends in .png, .svg or .pdf")
     return arguments
 

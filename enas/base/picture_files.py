@@ -1,0 +1,48 @@
+"""Writes pictures, and never over anything but a picture."""
+
+import os
+
+from enas.base.errors import InputError
+from enas.base.files import open_regular, write_bytes
+
+# The formats, by the ending of a name: how a file of each starts.
+STARTS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+def ending_of(path: str) -> str:
+    """Returns the ending of a name in lower case, with its dot."""
+    return os.path.splitext(path)[1].lower()
+
+
+def check_target(path: str) -> None:
+    """Checks that a picture may be written.
+
+    Raises:
+      InputError: something other than a picture of that format has the name.
+    """
+    if not os.path.lexists(path):
+        return
+    expected = STARTS[ending_of(path)]
+    try:
+        with open_regular(path, "rb") as stream:
+            start = stream.read(len(expected))
+    except OSError:
+        start = b""
+    if start != expected or os.path.islink(path):
+        raise InputError(
+            f"{path} exists and is no {ending_of(path)[1:].upper()} file, so it is not "
+            f"written over; remove it, or name another with --output"
+        )
+
+
+def write_picture(path: str, content: bytes) -> None:
+    """Writes a picture, as a whole.
+
+    Raises:
+      InputError: it cannot be written, or would replace something other than a picture.
+    """
+    check_target(path)
+    try:
+        write_bytes(path, content)
+    except InputError as error:
+        raise InputError(f"{error}; name another file with --output") from None
