@@ -3,9 +3,10 @@
     python -m enas.vis_cell "0 2 1 4 …" [--output=cell] [--network] [--flag=value …]
 
 It writes cell.png and cell.svg, and with --network also cell_network.png and .svg. It
-overwrites earlier pictures with these names, and nothing else. The number of blocks follows from the number of
-integers. The flags that shape the network are those of the train scripts, with
-train_arc_mnist.py's defaults; `--help` lists them. It must not import TensorFlow.
+overwrites earlier pictures with these names, and nothing else. The number of blocks
+follows from the number of integers. The flags that shape the network are those of the
+train scripts, with train_arc_mnist.py's defaults; `--help` lists them. It must not
+import TensorFlow.
 """
 
 import dataclasses
