@@ -1,8 +1,8 @@
 """Damaged inputs for every reader, and what each reader may answer: success, or an
 error that says in one line what is wrong. Anything else is a defect.
 
-A reader's tries are functions of a seed; `python -m tests.endurance inputs` makes
-thousands of them, the tests some dozens.
+A reader's tries are functions of a seed; the tests make some dozens of them, and
+`python -m tests.damage NAME COUNT` as many as one likes.
 """
 
 import glob
@@ -365,16 +365,16 @@ def try_header(rng: RNG, folder: str) -> None:
 
 
 TRIES: dict[str, Callable[[RNG, str], None]] = {
-    "arc strings": try_arc_string,
-    "command lines": try_flags,
-    "zips of images": try_zip,
-    "image files": try_image,
-    "CIFAR-10 batches": try_batch,
-    "CIFAR-10 archives": try_archive,
-    "logs": try_log,
-    "folders of a run": try_checkpoint,
-    "hostile folders": try_hostile_folder,
-    "image headers": try_header,
+    "damaged arc strings": try_arc_string,
+    "damaged command lines": try_flags,
+    "damaged zips of images": try_zip,
+    "damaged image files": try_image,
+    "damaged CIFAR-10 batches": try_batch,
+    "damaged CIFAR-10 archives": try_archive,
+    "damaged logs": try_log,
+    "damaged folders of a run": try_checkpoint,
+    "hostile folders of a run": try_hostile_folder,
+    "headers that claim another size": try_header,
 }
 
 
@@ -402,3 +402,15 @@ def outcomes(name: str, count: int, folder: str) -> tuple[Counter, list[str]]:
             wrong.append(f"{name}, seed {seed}: {result}")
             print(wrong[-1], file=sys.stderr)
     return counts, wrong
+
+
+def main() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    name, count = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        counts, _ = outcomes(name, int(count), folder)
+    print(counts["read"], counts["refused"], counts["wrong"])
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,10 @@ from tests.runs import run_module
 from tests.servers import survive
 
 COUNT = {
-    "arc strings": 1000,
-    "command lines": 300,
-    "folders of a run": 30,
-    "hostile folders": 40,
+    "damaged arc strings": 1000,
+    "damaged command lines": 300,
+    "damaged folders of a run": 30,
+    "hostile folders of a run": 40,
 }
 
 

@@ -367,6 +367,7 @@ def fail(status, message, script, *flags, reading=False):
         ("Unknown command line flag 'no_such_flag'", ("--no_such_flag=1",)),
         ("--controller_lr is of another script", ("--controller_lr=1",)),
         ("'5' is no flag", ("--batch_size=5", "5")),
+        ("does not take an argument", ("--nochild_lr_cosine=nan",)),
         ("flag --search_for other than micro", ("--search_for=macro",)),
         ("flag --data_format other than NHWC", ("--data_format", "NCHW")),
         ("flag --child_sync_replicas has no meaning", ("--child_sync_replicas",)),

@@ -116,7 +116,7 @@ def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str
             reason = f"flag --{error.flagname} is of another script; see --help"
             raise UsageError(reason) from None
         raise UsageError(str(error)) from None
-    except absl_flags.Error as error:
+    except (absl_flags.Error, ValueError) as error:  # of --noflag=value
         raise UsageError(str(error)) from None
     values: dict[str, Any] = {name: defined[name].value for name in constants}
     recipe = values.get("recipe")

@@ -19,7 +19,8 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -105,20 +106,46 @@ def download(url: str, part: str, size: int = SIZE) -> None:
         _receive(response, url, part, have, size)
 
 
+@contextmanager
+def _watch(hang_up: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Hangs up once nothing has been heard for TIMEOUT.
+
+    A socket's own timeout does not do: it begins anew with each byte, and a line of
+    HTTP may have thousands.
+
+    Yields:
+      What to call when something was heard.
+    """
+    heard, done = [time.monotonic()], threading.Event()
+
+    def wait():
+        while not done.wait(TIMEOUT / 10):
+            if time.monotonic() - heard[0] > TIMEOUT:
+                hang_up()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    try:
+        yield lambda: heard.__setitem__(0, time.monotonic())
+    finally:
+        done.set()
+        thread.join()
+
+
 class _Hurried:
     """A connection whose answer has to begin within TIMEOUT, even drop by drop."""
 
     def getresponse(self):
-        timer = threading.Timer(TIMEOUT, self._hang_up)
-        timer.start()
-        try:
-            return super().getresponse()
-        finally:
-            timer.cancel()
+        connection = self.sock
 
-    def _hang_up(self):
-        with suppress(OSError, AttributeError):  # it has ended by itself
-            self.sock.shutdown(socket.SHUT_RDWR)
+        def hang_up():
+            with suppress(OSError):  # it has ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+        with _watch(hang_up):
+            response = super().getresponse()
+        response.hang_up = hang_up
+        return response
 
 
 class _HTTP(_Hurried, http.client.HTTPConnection):
@@ -178,7 +205,11 @@ def _receive(response, url: str, part: str, have: int, size: int) -> None:
         disable=None,
     )
     start, received = time.monotonic(), 0
-    with bar, open_regular(part, "ab" if have else "wb") as stream:
+    with (
+        bar,
+        open_regular(part, "ab" if have else "wb") as stream,
+        _watch(response.hang_up) as heard,
+    ):
         while chunk := _next_chunk(response, url, part):
             if have + received + len(chunk) > size:
                 raise InputError(
@@ -186,6 +217,7 @@ def _receive(response, url: str, part: str, have: int, size: int) -> None:
                     f"{part} and run again"
                 )
             stream.write(chunk)
+            heard()
             received += len(chunk)
             bar.update(len(chunk))
             seconds = time.monotonic() - start
