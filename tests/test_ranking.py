@@ -45,7 +45,10 @@ def test_a_rounds_strings_are_kept(tmp_path):
         ('{"seed": "x"}', "flags.json: flag --seed=x: "),
         ('{"child_num_layers": 6.5}', "flags.json: flag --child_num_layers=6.5: "),
         ('{"no_flag": 1}', "flags.json: Unknown command line flag 'no_flag'"),
-        ('{"fixed_arc": "0 1"}', "is of a training; name a search's"),
+        (
+            '{"fixed_arc": "0 1"}',
+            "is of a training; name the output folder of a search",
+        ),
         ("{}", "has no checkpoint yet"),
     ],
 )
@@ -58,7 +61,9 @@ def test_folders_that_hold_no_search(tmp_path, content, message):
     assert message in process.stderr and process.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["--draw=2", SMALL_ARC], ["--draw=-1"]])
+@pytest.mark.parametrize(
+    "words", [["--draw=2", SMALL_ARC], ["--draw=-1"], ["--draw=0"]]
+)
 def test_strings_are_drawn_or_given(tmp_path, words):
     process = run_module("enas.rank_arcs", tmp_path, *words)
     assert (process.returncode, process.stdout) == (2, "")

@@ -67,8 +67,8 @@ def test_a_search_that_was_ended_goes_on(tmp_path, undisturbed, line, number, st
     code, before, errors = end_at(line, number, *search)
     assert code == status
     if number != signal.SIGKILL:
-        going_on = "interrupted and saved; --reset_output_dir=False goes on"
-        assert errors[-1] == f"search_arc_mnist.py: {going_on}"
+        going_on = "the same command with --reset_output_dir=False goes on"
+        assert errors[-1] == f"search_arc_mnist.py: interrupted and saved; {going_on}"
     step, updates, epochs = counters(out)
     after = succeed(*search, CONTINUED, "--seed=0")
     assert counters(out) == (2 * STEPS, 6, 2)

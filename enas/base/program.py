@@ -41,8 +41,9 @@ def one_line_errors(program: str) -> Iterator[None]:
         _leave(program, error, 1)
     except Interrupted as interruption:
         (number,) = interruption.args
-        going_on = "interrupted and saved; --reset_output_dir=False goes on"
-        _leave(program, going_on, 128 + number)
+        saved = "interrupted and saved"
+        going_on = "the same command with --reset_output_dir=False goes on"
+        _leave(program, f"{saved}; {going_on}", 128 + number)
     except KeyboardInterrupt:
         _leave(program, "interrupted", 130)
 

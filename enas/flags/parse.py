@@ -112,7 +112,7 @@ def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str
     try:
         words = defined(_without_refused(argv))[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        if error.flagname in FLAGS:
+        if _ALIASES.get(error.flagname, error.flagname) in FLAGS:
             reason = f"flag --{error.flagname} is of another script; see --help"
             raise UsageError(reason) from None
         raise UsageError(str(error)) from None

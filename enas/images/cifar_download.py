@@ -287,7 +287,12 @@ def main() -> None:
         parser = Parser(
             prog="python -m enas.download_cifar", description=__doc__.partition("\n")[0]
         )
-        parser.add_argument("folder", nargs="?", default=FOLDER)
+        parser.add_argument(
+            "folder",
+            nargs="?",
+            default=FOLDER,
+            help=f"where it goes (default: {FOLDER})",
+        )
         folder = parser.parse_args().folder
         fetch(folder)
     note(f"CIFAR-10 is in {find_folder(folder)}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from enas.base.errors import InputError
 from enas.base.garbage import no_garbage_collection
-from enas.base.program import one_line_errors, show
+from enas.base.program import note, one_line_errors, show
 from enas.flags.datasets import open_data
 from enas.flags.parse import LARGEST, help_text, parse
 from enas.flags.table import Settings
@@ -47,6 +47,8 @@ def _run(task: str, settings: Settings) -> None:
             kept = {SCRIPT: settings.script} | flags
             reset = settings.reset_output_dir
             folder = OutputDir(settings.output_dir, reset, kept)
+            if not reset and not folder.continues:
+                note(f"{folder.path} holds no run to continue; a new one begins")
     log = Log()
     try:
         for name, value in flags.items():

@@ -30,15 +30,27 @@ def main() -> None:
         parser = Parser(
             prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
         )
-        parser.add_argument("output_dir", help="of a search that has a checkpoint")
-        parser.add_argument("arcs", nargs="*", metavar="ARC", help="in quotes")
         parser.add_argument(
-            "--draw", type=int, default=0, metavar="N", help="strings to draw"
+            "output_dir", help="the output folder of a search that has a checkpoint"
+        )
+        parser.add_argument(
+            "arcs",
+            nargs="*",
+            metavar="ARC",
+            help="strings to rank, each in quotes (default: those of the last round)",
+        )
+        parser.add_argument(
+            "--draw",
+            type=int,
+            metavar="N",
+            help="rank N strings that the controller draws, N of an untrained one and "
+            "N uniform ones",
         )
         arguments = parser.parse_intermixed_args()
-        if arguments.draw < 0 or (arguments.draw and arguments.arcs):
+        draw = arguments.draw
+        if draw is not None and (draw < 1 or arguments.arcs):
             raise UsageError("--draw takes a number above 0, and no strings beside it")
-        _rank(arguments.output_dir, arguments.arcs, arguments.draw)
+        _rank(arguments.output_dir, arguments.arcs, draw or 0)
 
 
 def read_settings(output_dir: str) -> Settings:
@@ -50,7 +62,9 @@ def read_settings(output_dir: str) -> Settings:
     """
     flags = read_flags(output_dir)
     if "fixed_arc" in flags:
-        raise InputError(f"{output_dir} is of a training; name a search's")
+        raise InputError(
+            f"{output_dir} is of a training; name the output folder of a search"
+        )
     script = flags.pop(SCRIPT, dataset_of(flags).search)
     flags = RECIPES[OLDER] | flags
     flags["output_dir"] = output_dir  # the folder may have been moved

@@ -24,8 +24,9 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 # The kinds of numbers that a convolution reads.
 ACTIVATIONS, SUMS, REAL = "act", "sums", "real"
 NOTE = (
-    "act, sums, real: how many convolutions read activations (of a weight's bits), the "
-    "sums\nof a depthwise convolution, and other numbers: images, pools, batch norms"
+    "act, sums, real: how many convolutions read activations (as many bits as a "
+    "weight),\nsums of a depthwise convolution, or other numbers (images, pools, batch "
+    "norms)"
 )
 
 

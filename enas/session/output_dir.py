@@ -42,6 +42,7 @@ class OutputDir:
 
     Attributes:
       path: the path of the folder itself, not of a link to it.
+      continues: whether it holds a run that will be continued.
 
     Raises:
       InputError: the folder holds other things, is in use, or cannot be written to.
@@ -57,11 +58,11 @@ class OutputDir:
         try:
             is_new = _is_new(self.path)
             self._moves_aside = reset and not is_new
-            self._continues = not reset and not is_new
+            self.continues = not reset and not is_new
             if not is_new:
                 _check_entries(self.path)
                 earlier = _flags_of_a_run(self.path)
-                if self._continues:
+                if self.continues:
                     _check_flags(self.path, earlier, flags)
             if not os.access(self.path, os.W_OK | os.X_OK):
                 raise PermissionError(0, "it cannot be written to")
@@ -112,7 +113,7 @@ class OutputDir:
             for name in os.listdir(self.path):
                 if LEFTOVER.fullmatch(name):
                     os.remove(os.path.join(self.path, name))
-            if not self._continues:
+            if not self.continues:
                 self.keep_flags()
         except OSError as error:
             raise self._unusable(error) from None
