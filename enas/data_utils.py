@@ -25,6 +25,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
 _DAMAGE = (
     ValueError,
+    KeyError,  # of a zip that has changed since it was listed
     OSError,
     RuntimeError,
     EOFError,
@@ -121,13 +122,8 @@ class Source:
             ) from None
 
     def _list_zip(self) -> dict[str, list[str]]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                names = archive.namelist()
-        except _DAMAGE as error:
-            raise InputError(
-                f"{self.flag}: {self.path} is no zip file that can be read: {error}"
-            ) from None
+        with self._opened_zip() as archive:
+            names = archive.namelist()
         members = {name: tuple(filter(None, name.split("/"))) for name in names}
         members = {
             name: parts
@@ -144,6 +140,14 @@ class Source:
                 elif len(inner) == 2 and _is_image(name):
                     found.setdefault(inner[0], []).append(name)
         return {name: sorted(found[name]) for name in sorted(found)}
+
+    def _opened_zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except _DAMAGE as error:
+            raise InputError(
+                f"{self.flag}: {self.path} is no zip file that can be read: {error}"
+            ) from None
 
     def chosen(self, limit: int) -> list[tuple[str, int]]:
         """(file, label) of every image, or of `limit` taken evenly over the classes."""
@@ -175,7 +179,7 @@ class Source:
         )
         images = np.empty((len(chosen), img_size, img_size, channels), np.uint8)
         labels = np.array([label for _, label in chosen], np.int32)
-        archive = zipfile.ZipFile(self.path) if self.is_zip else None
+        archive = self._opened_zip() if self.is_zip else None
         bar = tqdm(chosen, f"loading {self.path}", disable=None, leave=False)
         for position, (file, _) in enumerate(bar):
             try:

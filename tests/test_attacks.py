@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import zipfile
 from functools import partial
 
 import cv2
@@ -22,6 +23,8 @@ import tensorflow as tf
 from enas.base.errors import InputError
 from enas.data_utils import Source
 from enas.images import safe_pickle
+from enas.report.log import flag_line
+from enas.report.log_reader import parse_log, read_log
 from enas.session import checkpoint_files
 from enas.session.output_dir import FLAGS_FILE, MARK
 from enas.session.session import Session
@@ -90,7 +93,11 @@ def test_what_a_folder_s_name_leads_to_is_decided_once(tmp_path):
     mine.write_text("mine")
     (tmp_path / "far" / "out" / "ranking.json.new").symlink_to(mine)
     process = run_module("enas.rank_arcs", f"{tmp_path}/link/../out")
-    assert process.returncode == 0 and mine.read_text() == "mine"
+    one_line(process, 1, r"ranking\.json\.new is a symbolic link")
+    assert mine.read_text() == "mine"
+    (tmp_path / "far" / "out" / "ranking.json.new").unlink()
+    process = run_module("enas.rank_arcs", f"{tmp_path}/link/../out")
+    assert process.returncode == 0
 
 
 def test_a_pickle_s_repeated_keys_cost_what_they_may():
@@ -286,3 +293,94 @@ def test_pickles_may_not_name_what_is_called():
     for function in (os.system, eval, subprocess.call):
         with pytest.raises(safe_pickle.HostilePickleError):
             safe_pickle.load(pickle.dumps(function))
+
+
+def test_images_that_cost_more_than_their_size_says(tmp_path):
+    """A chunk that claims four gigabytes, and a picture that is scanned for ever."""
+    (tmp_path / "class").mkdir()
+    png = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    jpg = cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1].tobytes()
+    scan = jpg[jpg.index(b"\xff\xda") : -2]
+    for name, content in (
+        ("0.png", png[:33] + b"\xff\xff\xff\xfftEXt"),
+        ("0.jpg", jpg[:-2] + scan * 300 + jpg[-2:]),
+    ):
+        path = tmp_path / "class" / name
+        path.write_bytes(content)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(InputError, match="cannot read image"):
+            Source(str(tmp_path), "train_data_dir").read(8, 1)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+        path.unlink()
+
+
+def test_pipes_where_files_should_be(tmp_path):
+    out, archive = tmp_path / "out", tmp_path / "cifar" / "cifar-10-python.tar.gz"
+    out.mkdir()
+    (out / FLAGS_FILE).write_text(json.dumps(MARK))
+    os.mkfifo(out / "model.ckpt-1-1.index")
+    archive.parent.mkdir()
+    os.mkfifo(archive)
+    for module, place in (("rank_arcs", out), ("download_cifar", archive.parent)):
+        one_line(
+            run_module(f"enas.{module}", place), 1, "neither a file|no regular file"
+        )
+
+
+def test_logs_of_many_runs_and_of_endless_lines(tmp_path):
+    flag = flag_line("reset_output_dir", False)
+    step = "epoch = 0 ch_step = {} loss = 1.0 lr = 0.1 |g| = 1.0 tr_acc = 1/2 mins = 1"
+    lines = [flag, *(step.format(number) for number in range(5000, 0, -1))]
+    arc = "[0 0 0 0]\n[0 0 0 0]\nval_acc = 0.5000"
+    lines += [arc] * 3000 + ["Epoch 0: Eval"] * 3000
+    begun = time.process_time()
+    parse_log("\n".join(lines).splitlines())
+    assert time.process_time() - begun < 10
+    path = tmp_path / "log.txt"
+    path.write_text("val_acc = 0.5\n" + flag + "\n" + step.format(1) + "\n")
+    os.truncate(path, 2**28)
+    tracemalloc.start()
+    assert len(read_log(str(path))) == 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("module", ["search_arc_mnist", "enas.vis_cell"])
+def test_help_in_an_alphabet_of_few_letters_and_to_a_full_disk(module):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-m", module, "--help"]
+    options = {"cwd": ROOT, "env": environment, "stderr": subprocess.PIPE}
+    process = subprocess.run(words, stdout=subprocess.PIPE, check=False, **options)
+    assert process.returncode == 0 and b"usage" in process.stdout
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(words, stdout=full, check=False, **options)
+    assert process.returncode == 1 and process.stderr.count(b"\n") == 1
+
+
+def test_a_zip_that_changes_after_it_was_listed(tmp_path):
+    path = tmp_path / "a.zip"
+    for names in ([], ["class/1.png"]):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("class/0.png", b"")
+        source = Source(str(path), "train_data_dir")
+        path.write_bytes(b"PK")
+        if names:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr(names[0], b"")
+        with pytest.raises(InputError, match=r"is no zip file|cannot read image"):
+            source.read(8, 1)
+
+
+def test_a_ranking_is_kept_though_nobody_listens(tmp_path):
+    flags = (*SEARCH, *QUICK, f"--output_dir={tmp_path / 'out'}")
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            command(*flags),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=full,
+            check=False,
+        )
+    assert process.returncode == 0
+    assert "ranking.json" in os.listdir(tmp_path / "out")

@@ -29,3 +29,12 @@ def test_a_checkpoint_is_on_the_disk_before_older_ones_go(tmp_path, monkeypatch)
     *files, folder, end = done
     assert set(files) == {path + ".data-00000-of-00001", path + ".index"}
     assert (folder, end) == (str(tmp_path), "older ones go")
+
+
+def test_a_checkpoint_set_aside_replaces_none_before_it(tmp_path):
+    for number in range(3):
+        (tmp_path / "model.ckpt-1-1.index").write_text(str(number))
+        checkpoint_files.set_aside(str(tmp_path / "model.ckpt-1-1"))
+    names = ("index.damaged", "index.damaged.1", "index.damaged.2")
+    for number, name in enumerate(names):
+        assert (tmp_path / f"model.ckpt-1-1.{name}").read_text() == str(number)

@@ -233,3 +233,45 @@ def test_one_path_for_all(tmp_path):
     assert folder.path == str(tmp_path / "far" / "out")
     assert FLAGS_FILE in os.listdir(tmp_path / "far" / "out")
     assert not os.path.exists(tmp_path / "out")
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_folder_that_is_exchanged_before_a_run_begins(reset, earlier, tmp_path):
+    """What has its name by then is left exactly as it is."""
+    run = OutputDir(str(earlier), reset, FLAGS)
+    os.rename(earlier, tmp_path / "moved")
+    earlier.mkdir()
+    for name in ("flags.json", "summary.txt", "model.ckpt-3-1.index"):
+        (earlier / name).write_text("mine")
+    before = contents(earlier)
+    with pytest.raises(InputError, match="was moved or removed"):
+        run.begin()
+    run.release()
+    assert contents(earlier) == before
+    assert sorted(os.listdir(tmp_path)) == ["moved", "out"]
+
+
+def test_a_folder_by_the_name_of_a_dot(earlier, tmp_path, monkeypatch):
+    monkeypatch.chdir(earlier)
+    OutputDir(".", True, FLAGS | {"seed": 2}).begin().release()
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.1"]
+
+
+def test_a_place_for_a_folder_moved_aside_is_given_back(earlier, tmp_path, monkeypatch):
+    run = OutputDir(str(earlier), True, FLAGS)
+
+    def rename(*_):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(InputError, match="busy"):
+        run.begin()
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_json_of_absurd_length_is_not_read_whole(earlier):
+    os.truncate(earlier / FLAGS_FILE, 2**33)
+    with pytest.raises(
+        InputError, match=r"damaged: it is longer than 16777216 letters"
+    ):
+        OutputDir(str(earlier), False, FLAGS)

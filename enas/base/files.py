@@ -16,6 +16,7 @@ from enas.base.errors import InputError
 
 # What an interrupted write leaves: nobody else gives files such names.
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.enas-new")
+MOST_JSON = 2**24  # letters
 _WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = {"r": os.O_RDONLY, "a": _WRITE | os.O_APPEND, "w": _WRITE}
 
@@ -46,6 +47,21 @@ def open_regular(path: str, mode: str = "r") -> IO[Any]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_json(path: str) -> Any:
+    """Reads what `write_json` wrote.
+
+    Raises:
+      ValueError: it is no JSON, or longer than MOST_JSON.
+      RecursionError: it is nested too deeply.
+      OSError: it is no regular file, or cannot be read.
+    """
+    with open_regular(path) as stream:
+        text = stream.read(MOST_JSON + 1)
+    if len(text) > MOST_JSON:
+        raise ValueError(f"it is longer than {MOST_JSON} letters")
+    return json.loads(text)
 
 
 def write_json(path: str, content: Any) -> None:

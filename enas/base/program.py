@@ -37,7 +37,12 @@ def one_line_errors(program: str) -> Iterator[None]:
         yield
     except UsageError as error:
         _leave(program, error, 2)
-    except (InputError, FloatingPointError, OSError, MemoryError) as error:
+    except MemoryError:
+        _leave(program, "there is not enough memory", 1)
+    except ImportError as error:
+        reason = f"{error}; give the program more memory, or run ./setup.sh again"
+        _leave(program, f"a package cannot be loaded: {reason}", 1)
+    except (InputError, FloatingPointError, OSError) as error:
         _leave(program, error, 1)
     except Interrupted as interruption:
         (number,) = interruption.args
@@ -87,6 +92,12 @@ def show(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(text: str) -> None:
+    """Prints a text of several lines on stderr; it is no error if nobody listens."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:

@@ -87,13 +87,11 @@ def pictures(settings: Settings) -> dict[str, Picture]:
 def main(argv: list[str] | None = None) -> None:
     """Runs the command."""
     argv = sys.argv if argv is None else argv
-    if any(word.lstrip("-") in ("help", "h") for word in argv[1:]):
-        show(
-            'usage: python -m enas.vis_cell "0 2 1 4 …" [--flag=value …]\n'
-            + help_text(CONSTANTS)
-        )
-        return
     with one_line_errors("vis_cell"):
+        if any(word.lstrip("-") in ("help", "h") for word in argv[1:]):
+            usage = 'usage: python -m enas.vis_cell "0 2 1 4 …" [--flag=value …]'
+            show(f"{usage}\n{help_text(CONSTANTS)}")
+            return
         for name, picture in pictures(read_settings(argv)).items():
             figure = draw(picture)
             for kind in FORMATS:

@@ -244,7 +244,7 @@ def _broken_off(url: str, part: str, reason) -> InputError:
 
 def _check_md5(path: str, md5: str, advice: str) -> None:
     digest = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as stream:
+    with open_regular(path, "rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     if digest.hexdigest() != md5:
@@ -265,7 +265,10 @@ def unpack(archive: str, folder: str) -> None:
       OSError: a file cannot be read or written.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with (
+            open_regular(archive, "rb") as stream,
+            tarfile.open(fileobj=stream, mode="r:gz") as tar,
+        ):
             for name in FILES:
                 member = tar.getmember(f"{ARCHIVE_FOLDER}/{name}")
                 if not member.isreg() or member.size > MOST_BYTES:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from enas.base import random_numbers
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
+from enas.base.program import tell
 from enas.data_utils import Data
 from enas.flags.table import Settings
 from enas.loop import configs
@@ -184,8 +184,11 @@ def run_epochs(
             folder.begin()
             log.keep_in(os.path.join(folder.path, LOG_FILE))
             progress, every = Progress(steps), settings.save_every_minutes
-            session = stack.enter_context(Session(folder.path, pipeline, every))
+            session = stack.enter_context(
+                Session(folder.path, pipeline, every, folder.check)
+            )
             progress.check(session)
+            folder.check()
             folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
             step, epochs = session.run((ops.child.global_step, progress.epochs))
@@ -211,7 +214,7 @@ def _describe(model: Model, outputs: Outputs, log: Log) -> str:
     if model.aux_layer is not None:
         log.line(aux_params_line(aux_params))
     summary = table(parts_of(model, outputs))
-    print(summary, file=sys.stderr)
+    tell(summary)
     return summary
 
 

@@ -27,10 +27,10 @@ def main(task: str, constants: dict[str, Any]) -> None:
       constants: the script's flags with their defaults.
     """
     script = os.path.basename(sys.argv[0])
-    if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
-        show(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
-        return
     with one_line_errors(script):
+        if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
+            show(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
+            return
         _run(task, parse(sys.argv, constants))
 
 

@@ -17,7 +17,13 @@ from enas.flags.parse import parse
 from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS, Settings
 from enas.session.checkpoint_files import found_in
-from enas.session.output_dir import FLAGS_FILE, SCRIPT, plain_path, read_flags
+from enas.session.output_dir import (
+    FLAGS_FILE,
+    SCRIPT,
+    check_entries,
+    plain_path,
+    read_flags,
+)
 from enas.space.arc import parse_arc
 
 GIVEN = "given"  # the source of strings on the command line
@@ -61,6 +67,7 @@ def read_settings(output_dir: str) -> Settings:
         of another version.
     """
     flags = read_flags(output_dir)
+    check_entries(output_dir)
     if "fixed_arc" in flags:
         raise InputError(
             f"{output_dir} is of a training; name the output folder of a search"

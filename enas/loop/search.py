@@ -1,7 +1,6 @@
 """Runs the search: epochs of the shared child alternate with controller rounds."""
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from enas.base import random_numbers
-from enas.base.program import note
+from enas.base.program import note, tell
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags.table import Settings
@@ -291,5 +290,5 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
         return
     candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
     ranked = ranking.rank(run.reader, ops.sample, ops.evaluated, candidates)
-    print(ranking.table(ranked), file=sys.stderr)
     ranking.save(run.folder, ranked)
+    tell(ranking.table(ranked))

@@ -9,6 +9,7 @@ import codecs
 import os
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from enas.base.errors import InputError
 from enas.flags.table import FLAGS
@@ -24,6 +25,9 @@ from enas.report.log_records import (
     with_epochs,
 )
 from enas.space.arc import CELLS, NUMBERS, Arc, arc_from_numbers
+
+MOST_RUNS = 100  # of a log, among which the one is sought that another continues
+LONGEST_LINE = 10_000  # letters; what is longer is read in parts, which say nothing
 
 
 def read_log(path: str) -> list[Run]:
@@ -43,7 +47,7 @@ def read_log(path: str) -> list[Run]:
         raise InputError(f"{path} is no ordinary file; name the log of a search")
     try:
         with open(path, encoding=_encoding(path), errors="replace") as stream:
-            runs = parse_log(stream)
+            runs = parse_log(iter(partial(stream.readline, LONGEST_LINE), ""))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if not runs:
@@ -73,7 +77,7 @@ def parse_log(lines: Iterable[str]) -> list[Run]:
         if run.is_empty():
             continue
         run = with_epochs(run)
-        for number in reversed(range(len(runs))):
+        for number in reversed(range(max(0, len(runs) - MOST_RUNS), len(runs))):
             if continues(run, runs[number]):
                 run = joined(runs.pop(number), run)
                 break
@@ -173,7 +177,7 @@ class _Parser:
         self._epoch = int(epoch)
         # The strings before an evaluation are of its epoch, too, unless the headline of
         # a round told their epoch.
-        if what == "Eval":
+        if what == "Eval" and self._epoch:
             shown = self.runs[-1].architectures
             for number in reversed(range(len(shown))):
                 if shown[number].epoch or shown[number].step != shown[-1].step:

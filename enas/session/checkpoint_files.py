@@ -71,4 +71,7 @@ def set_aside(checkpoint: str) -> None:
     for file in os.listdir(folder):
         if file.startswith(name + ".") and _FILE.fullmatch(file):
             path = os.path.join(folder, file)
-            os.replace(path, path + ".damaged")
+            aside, number = path + ".damaged", 1
+            while os.path.lexists(aside):
+                aside, number = f"{path}.damaged.{number}", number + 1
+            os.rename(path, aside)

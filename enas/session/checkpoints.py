@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -23,6 +24,7 @@ class Checkpoints:
       folder: where they are.
       writes: whether others will be written. The folder is then the run's own: a
         damaged checkpoint at its end is renamed, and what a kill left is deleted.
+      check: raises an InputError if the folder is not the run's own any more.
 
     Attributes:
       last: the path of the last undamaged one; None if there is none.
@@ -33,8 +35,11 @@ class Checkpoints:
         network.
     """
 
-    def __init__(self, folder: str, writes: bool):
+    def __init__(
+        self, folder: str, writes: bool, check: Callable[[], None] | None = None
+    ):
         self._folder = folder
+        self._check = check or (lambda: None)
         self._written = time.monotonic()
         if writes:
             # Each checkpoint has its own name, so that none is overwritten.
@@ -49,10 +54,10 @@ class Checkpoints:
         self._paths = checkpoint_files.found_in(folder)
         self.last = self._choose()
         if writes:
+            self._check()
             while self._paths and self._paths[-1] != self.last:
                 checkpoint_files.set_aside(self._paths.pop())
             checkpoint_files.delete_others(folder, self._paths)
-            self._identity = os.stat(folder)
 
     def _choose(self) -> str | None:
         """Returns the last undamaged checkpoint; None if there is none at all.
@@ -99,7 +104,7 @@ class Checkpoints:
         Raises:
           InputError: there is no room for it, or the folder is another one by now.
         """
-        self._check_folder()
+        self._check()
         step, number = session.run(self._next_name)
         kept = self._paths[1 - KEPT :]
         # The saver knows of fewer than it may keep, so that it deletes nothing.
@@ -119,21 +124,6 @@ class Checkpoints:
         self._paths = [*kept, path]
         checkpoint_files.delete_others(self._folder, self._paths)
         self._written = time.monotonic()
-
-    def _check_folder(self) -> None:
-        """Checks that the folder is still the one that this run has locked.
-
-        If that one was moved, another run may be at work in its place.
-        """
-        try:
-            is_there = os.path.samestat(os.stat(self._folder), self._identity)
-        except OSError:
-            is_there = False
-        if not is_there:
-            raise InputError(
-                f"{self._folder} was moved or removed while the run was at work; go on "
-                f"from where it is now, with --reset_output_dir=False"
-            )
 
 
 def error_line(error: tf.errors.OpError) -> str:

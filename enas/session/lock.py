@@ -33,9 +33,21 @@ class FolderLock:
     """
 
     def __init__(self, path: str):
+        self._locked = path
         self._descriptor = _locked_folder(path)
         if self._descriptor is None:
-            self._descriptor = _locked_file(os.path.join(path, LOCK_FILE))
+            self._locked = os.path.join(path, LOCK_FILE)
+            self._descriptor = _locked_file(self._locked)
+
+    def holds(self) -> bool:
+        """Returns whether the folder of that name is still the one that is locked."""
+        if self._descriptor is None:
+            return False
+        try:
+            found = os.stat(self._locked)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
 
     def release(self) -> None:
         """Lets go of the folder; it does no harm to call this twice."""

@@ -4,7 +4,6 @@ A fresh run must not delete or overwrite anything of an earlier run: it moves it
 A folder that does not belong to a run must not be touched at all.
 """
 
-import json
 import os
 import platform
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 
 import enas
 from enas.base.errors import InputError, UsageError
-from enas.base.files import LEFTOVER, open_regular, write_json
+from enas.base.files import LEFTOVER, read_json, write_json
 from enas.base.program import note
 from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS
@@ -60,7 +59,7 @@ class OutputDir:
             self._moves_aside = reset and not is_new
             self.continues = not reset and not is_new
             if not is_new:
-                _check_entries(self.path)
+                check_entries(self.path)
                 earlier = _flags_of_a_run(self.path)
                 if self.continues:
                     _check_flags(self.path, earlier, flags)
@@ -74,16 +73,20 @@ class OutputDir:
             raise
 
     def _locked(self) -> FolderLock:
+        gone: OSError | None = None
         for _ in range(TRIES):
             try:
                 os.makedirs(self.path, exist_ok=True)
                 return FolderLock(self.path)
-            except FileNotFoundError:  # a start that was refused has just removed it
-                continue
+            except FileNotFoundError as error:  # a refused start has just removed it
+                gone = error
             except BlockingIOError:
+                gone = None
                 break
             except OSError as error:
                 raise self._unusable(error) from None
+        if gone is not None:
+            raise self._unusable(gone) from None
         raise InputError(
             f"output_dir: another run is at work in {self.path}; name another folder"
         )
@@ -101,6 +104,7 @@ class OutputDir:
         Raises:
           InputError: the folder cannot be written to, or is in use by now.
         """
+        self.check()
         try:
             if self._moves_aside:
                 _move_aside(self.path, self._lock)
@@ -111,14 +115,29 @@ class OutputDir:
                         f"another folder"
                     )
             for name in os.listdir(self.path):
-                if LEFTOVER.fullmatch(name):
-                    os.remove(os.path.join(self.path, name))
+                file = os.path.join(self.path, name)
+                if LEFTOVER.fullmatch(name) and os.path.isfile(file):
+                    os.remove(file)
             if not self.continues:
                 self.keep_flags()
         except OSError as error:
             raise self._unusable(error) from None
         self._made = False
         return self
+
+    def check(self) -> None:
+        """Checks that the folder is still the one that this run has locked.
+
+        If that one was moved, another run, or somebody's files, may be in its place.
+
+        Raises:
+          InputError: it is not.
+        """
+        if not self._lock.holds():
+            raise InputError(
+                f"{self.path} was moved or removed while the run was at work; go on "
+                f"from where it is now, with --reset_output_dir=False"
+            )
 
     def keep_flags(self) -> None:
         """Writes the flags that are in use from now on, and the versions.
@@ -142,10 +161,10 @@ class OutputDir:
 
     def release(self) -> None:
         """Unlocks the folder; removes it if it was made for a run that never began."""
-        self._lock.release()
-        if self._made:
+        if self._made and self._lock.holds():
             with suppress(OSError):
                 os.rmdir(self.path)
+        self._lock.release()
 
 
 def plain_path(output_dir: str) -> str:
@@ -155,6 +174,8 @@ def plain_path(output_dir: str) -> str:
     elsewhere for some programs.
     """
     path, real = os.path.normpath(output_dir), os.path.realpath(output_dir)
+    if os.path.basename(path) in (os.curdir, os.pardir):  # which cannot be renamed
+        return real
     return real if os.path.islink(path) or os.path.realpath(path) != real else path
 
 
@@ -164,7 +185,7 @@ def _is_new(path: str) -> bool:
     return all(LEFTOVER.fullmatch(name) for name in names)
 
 
-def _check_entries(path: str) -> None:
+def check_entries(path: str) -> None:
     """Refuses links, which could lead elsewhere, and what is neither file nor folder,
     which could block for ever."""
     with os.scandir(path) as entries:
@@ -226,8 +247,7 @@ def read_flags(path: str) -> dict[str, Any]:
 def _read_marked_flags(path: str) -> dict[str, Any]:
     file = os.path.join(path, FLAGS_FILE)
     try:
-        with open_regular(file) as stream:
-            flags = json.load(stream)
+        flags = read_json(file)
         if not isinstance(flags, dict):
             raise ValueError("not what was written there")
     except OSError as error:
@@ -288,7 +308,12 @@ def _move_aside(path: str, lock: FolderLock) -> None:
     if os.name == "nt":  # Windows can rename neither onto a folder nor an open one
         os.rmdir(moved)
         lock.release()
-    os.rename(path, moved)
+    try:
+        os.rename(path, moved)
+    except OSError:
+        with suppress(OSError):
+            os.rmdir(moved)
+        raise
     lock.release()
     note(
         f"moved the earlier run in {path} to {moved}; "

@@ -1,6 +1,6 @@
 """Runs the only session of a run: configures it, and lets it be saved and left."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import tensorflow as tf
@@ -57,6 +57,7 @@ class Session:
       pipeline: gets its images when the session starts.
       save_every_minutes: how old the last checkpoint may become; None if the session
         trains nothing and so saves nothing.
+      check_folder: raises an InputError if the folder is not the run's own any more.
 
     Raises:
       InputError: the folder's checkpoints are damaged, or of another network.
@@ -67,10 +68,13 @@ class Session:
         output_dir: str,
         pipeline: InputPipeline,
         save_every_minutes: float | None = None,
+        check_folder: Callable[[], None] | None = None,
     ):
         self._save_every = save_every_minutes
         self._interruption = Interruption()
-        self._checkpoints = Checkpoints(output_dir, save_every_minutes is not None)
+        self._checkpoints = Checkpoints(
+            output_dir, save_every_minutes is not None, check_folder
+        )
         for tries in range(1, TRIES + 1):
             try:
                 self._session = tf.compat.v1.train.SingularMonitoredSession(
