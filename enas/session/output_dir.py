@@ -64,7 +64,7 @@ class OutputDir:
                 if self.continues:
                     _check_flags(self.path, earlier, flags)
             if not os.access(self.path, os.W_OK | os.X_OK):
-                raise PermissionError(0, "it cannot be written to")
+                raise PermissionError(0, "it is read-only, or not yours to write to")
         except OSError as error:
             self.release()
             raise self._unusable(error) from None
