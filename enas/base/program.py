@@ -32,9 +32,9 @@ def one_line_errors(program: str) -> Iterator[None]:
       program: its name, with which the line begins.
     """
     _prepare_streams()
-    _leave_at_a_second_signal()
     try:
-        yield
+        with _at_once_at_a_second_signal():
+            yield
     except UsageError as error:
         _leave(program, error, 2)
     except MemoryError:
@@ -72,14 +72,23 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _leave_at_a_second_signal() -> None:
+@contextmanager
+def _at_once_at_a_second_signal() -> Iterator[None]:
+    """Lets a first Ctrl-C leave the program in order, and a second one end it."""
+
     def interrupt(number, frame):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         raise KeyboardInterrupt
 
+    before = signal.getsignal(signal.SIGINT)
     with suppress(ValueError):  # not in the main thread
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as under nohup or &
+        if before != signal.SIG_IGN:  # as it is under nohup or &
             signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, before)
 
 
 def show(text: str) -> None:
