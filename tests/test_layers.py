@@ -49,7 +49,7 @@ ARGUMENTS = {
     BaseConv2D: (5, 3),
     BaseDepthwiseConv2D: (3,),
     BaseSeparableConv2D: (5, 3),
-    BaseFactorizedReduction: (4,),
+    BaseFactorizedReduction: (16,),
 }
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 6, 6, 3)).astype(np.float32)
@@ -59,6 +59,7 @@ IMAGES = RNG.normal(size=(2, 6, 6, 3)).astype(np.float32)
 @pytest.mark.parametrize("name", SCHEMES)
 @pytest.mark.parametrize("H", [1.0, 0.5, "Glorot"])
 def test_equals_the_float_layer_on_quantized_kernels(base, name, H):
+    keras.utils.set_random_seed(1)  # few weights could all have the same sign
     layers, quantizer, _ = SCHEMES[name]
     layer = layers[BASES.index(base)](*ARGUMENTS[base], H=H, use_bias=True)
     actual = layer(IMAGES)
