@@ -189,7 +189,8 @@ def run_epochs(
             )
             progress.check(session)
             folder.check()
-            folder.keep_flags()
+            if folder.continues:  # else they were kept when it began
+                folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)

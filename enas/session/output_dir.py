@@ -14,6 +14,7 @@ import enas
 from enas.base.errors import InputError, UsageError
 from enas.base.files import LEFTOVER, read_json, write_json
 from enas.base.program import note
+from enas.flags.parse import LARGEST
 from enas.flags.recipes import OLDER, RECIPES
 from enas.flags.table import FLAGS
 from enas.session.lock import LOCK_FILE, FolderLock
@@ -27,7 +28,6 @@ SCRIPT = "script"  # a key of the file: the script that started the run
 VERSIONS_FILE = "versions.json"
 LOG_FILE = "log.txt"
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
-LARGEST_SEED = 2**31 - 1
 TRIES = 5  # to lock a folder that others make and remove
 
 
@@ -87,7 +87,10 @@ class OutputDir:
                 raise self._unusable(error) from None
         if gone is not None:
             raise self._unusable(gone) from None
-        raise InputError(
+        raise self._in_use()
+
+    def _in_use(self) -> InputError:
+        return InputError(
             f"output_dir: another run is at work in {self.path}; name another folder"
         )
 
@@ -110,10 +113,7 @@ class OutputDir:
                 _move_aside(self.path, self._lock)
                 self._lock = self._locked()
                 if not _is_new(self.path):  # another start was quicker
-                    raise InputError(
-                        f"output_dir: another run is at work in {self.path}; name "
-                        f"another folder"
-                    )
+                    raise self._in_use()
             for name in os.listdir(self.path):
                 file = os.path.join(self.path, name)
                 if LEFTOVER.fullmatch(name) and os.path.isfile(file):
@@ -229,7 +229,7 @@ def earlier_seed(output_dir: str) -> int | None:
     if not os.path.lexists(os.path.join(path, FLAGS_FILE)):
         return None
     seed = read_flags(path).get("seed")
-    if type(seed) is not int or not 0 < seed <= LARGEST_SEED:
+    if type(seed) is not int or not 0 < seed <= LARGEST:
         return None
     return seed
 
@@ -240,7 +240,10 @@ def read_flags(path: str) -> dict[str, Any]:
     Raises:
       InputError: there are none, or they are damaged.
     """
-    flags = _read_marked_flags(path)
+    return _without_mark(_read_marked_flags(path))
+
+
+def _without_mark(flags: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if name not in MARK}
 
 
@@ -276,7 +279,7 @@ def _flags_of_a_run(path: str) -> dict[str, Any]:
     is_older = flags.keys() >= MUST_HAVE and flags.keys() <= {*FLAGS, SCRIPT}
     if not (is_marked or is_older):
         raise foreign
-    return read_flags(path)
+    return _without_mark(flags)
 
 
 def _check_flags(path: str, earlier: dict[str, Any], flags: dict[str, Any]) -> None:
