@@ -3,7 +3,7 @@
     python -m tests.endurance [PART …]
 
 prints a table, a line for each thing tried. Without names it tries all of PARTS, one on
-each core, which takes an hour on two; details go to stderr. Status 1 means that
+each core, which takes 25 minutes on two; details go to stderr. Status 1 means that
 something went wrong.
 """
 
