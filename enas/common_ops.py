@@ -15,6 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from enas.base import random_numbers
+from enas.network.formats import REAL, Format
 from enas.space.operations import Operation, Specs, WeightSpec
 from enas.space.schemes import Scheme
 from quantize.base_layers import fans
@@ -31,11 +32,13 @@ class Piece(NamedTuple):
       size: how many numbers it has.
       bound: its numbers are kept in [-bound, bound]; may be infinite.
       kind: the kind of its WeightSpec; empty if it has none.
+      format: that in which its numbers are stored.
     """
 
     size: int
     bound: float
     kind: str = ""
+    format: Format = REAL
 
 
 class Context(NamedTuple):
@@ -78,7 +81,8 @@ def _initial(
 def _piece(spec: WeightSpec, scheme: Scheme) -> Piece:
     is_kernel = spec.kind in ("kernel", "depthwise")
     bound = scheme.H if is_kernel and scheme.H is not None else math.inf
-    return Piece(spec_size(spec), bound, spec.kind)
+    form = scheme.format if is_kernel else REAL
+    return Piece(spec_size(spec), bound, spec.kind, form)
 
 
 def create_weight(

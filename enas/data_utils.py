@@ -4,35 +4,23 @@ This module must not import TensorFlow, so that an error in the data is reported
 a graph is built. Images stay uint8 until they are batched.
 """
 
-import lzma
 import os
 import zipfile
-import zlib
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from enas.base import memory
 from enas.base.errors import InputError
 from enas.images.augment import with_augmented_copies
-from enas.images.header import check_size
-
-MOST_BYTES = 2**26  # of the largest image file that is read
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
-_DAMAGE = (
-    ValueError,
-    KeyError,  # of a zip that has changed since it was listed
-    OSError,
-    RuntimeError,
-    EOFError,
-    cv2.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    zlib.error,
+from enas.images.image_files import (
+    EXTENSIONS,
+    folders_around,
+    is_image,
+    members_of,
+    open_zip,
+    read_image,
 )
 
 
@@ -112,7 +100,7 @@ class Source:
                 name: sorted(
                     os.path.join(self.path, name, file)
                     for file in os.listdir(os.path.join(self.path, name))
-                    if _is_image(file)
+                    if is_image(file)
                 )
                 for name in classes
             }
@@ -123,31 +111,23 @@ class Source:
 
     def _list_zip(self) -> dict[str, list[str]]:
         with self._opened_zip() as archive:
-            names = archive.namelist()
-        members = {name: tuple(filter(None, name.split("/"))) for name in names}
-        members = {
-            name: parts
-            for name, parts in members.items()
-            if parts and not any(p.startswith((".", "__MACOSX")) for p in parts)
-        }
-        around = _folders_around([p for p in members.values() if _is_image(p[-1])])
+            members = members_of(archive)
+        around = folders_around([p for p in members.values() if is_image(p[-1])])
         found: dict[str, list[str]] = {}
         for name, parts in members.items():
             inner = parts[len(around) :]
             if parts[: len(around)] == around and inner:
                 if name.endswith("/") and len(inner) == 1:
                     found.setdefault(inner[0], [])
-                elif len(inner) == 2 and _is_image(name):
+                elif len(inner) == 2 and is_image(name):
                     found.setdefault(inner[0], []).append(name)
         return {name: sorted(found[name]) for name in sorted(found)}
 
     def _opened_zip(self) -> zipfile.ZipFile:
         try:
-            return zipfile.ZipFile(self.path)
-        except _DAMAGE as error:
-            raise InputError(
-                f"{self.flag}: {self.path} is no zip file that can be read: {error}"
-            ) from None
+            return open_zip(self.path)
+        except InputError as error:
+            raise InputError(f"{self.flag}: {error}") from None
 
     def chosen(self, limit: int) -> list[tuple[str, int]]:
         """(file, label) of every image, or of `limit` taken evenly over the classes."""
@@ -183,45 +163,12 @@ class Source:
         bar = tqdm(chosen, f"loading {self.path}", disable=None, leave=False)
         for position, (file, _) in enumerate(bar):
             try:
-                content = _read_member(archive, file) if archive else _read_file(file)
-                images[position] = decode(content, img_size, channels)
-            except _DAMAGE:
-                where = f"{file} in {self.path}" if archive else file
-                raise InputError(f"{self.flag}: cannot read image {where}") from None
+                images[position] = read_image(file, archive, img_size, channels)
+            except InputError as error:
+                raise InputError(f"{self.flag}: {error}") from None
         if archive:
             archive.close()
         return Split(images, labels)
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Reads a member of a zip; it is never unpacked to disk, whatever its name.
-
-    Raises:
-      ValueError: it has more than MOST_BYTES bytes.
-      Other errors: see _DAMAGE.
-    """
-    with archive.open(name) as stream:
-        return _read_some(stream)
-
-
-def _read_file(path: str) -> bytes:
-    """Reads a file.
-
-    Raises:
-      ValueError: it is not a regular file, or has more than MOST_BYTES bytes.
-      OSError: it cannot be read.
-    """
-    if not os.path.isfile(path):  # reading a pipe might never end
-        raise ValueError("no plain file")
-    with open(path, "rb") as stream:
-        return _read_some(stream)
-
-
-def _read_some(stream) -> bytes:
-    content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES} bytes")
-    return content
 
 
 def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -249,45 +196,6 @@ def evenly(split: Split, limit: int) -> Split:
     """Cuts a split down to `limit` images, evenly over the classes; 0 keeps all."""
     chosen = even_choice(split.labels, limit)
     return Split(split.images[chosen], split.labels[chosen]) if limit else split
-
-
-def _is_image(name: str) -> bool:
-    file = name.rpartition("/")[2]
-    return file.lower().endswith(EXTENSIONS) and not file.startswith(".")
-
-
-def _folders_around(images: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Finds the folders around all class folders, from the paths of the images."""
-    around = []
-    for names in zip(*(parts[:-2] for parts in images), strict=False):
-        if len(set(names)) > 1:
-            break
-        around.append(names[0])
-    return tuple(around)
-
-
-def decode(content: bytes, img_size: int, channels: int) -> np.ndarray:
-    """Decodes an image file to uint8 [img_size, img_size, channels].
-
-    Args:
-      content: the bytes of the file.
-      channels: 1 for gray, 3 for RGB.
-
-    Raises:
-      ValueError, cv2.error: the content is not an image, or absurdly large.
-    """
-    check_size(content)
-    mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
-    if image is None:
-        raise ValueError("no image")
-    if channels == 3:
-        image = image[:, :, ::-1]
-    if image.shape[:2] != (img_size, img_size):
-        shrinks = min(image.shape[:2]) > img_size
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        image = cv2.resize(image, (img_size, img_size), interpolation=method)
-    return image.reshape(img_size, img_size, channels)
 
 
 def image_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -173,7 +173,7 @@ class MicroChild(Model):
         self, make: Callable, context: Context, filters: int, image
     ) -> Callable:
         scheme = context.scheme
-        key = (make.__name__, scheme.name, scheme.bits, filters, image[1])
+        key = (make.__name__, scheme.name, scheme.format, filters, image[1])
         if key not in self._functions:
             self._functions[key] = make(context, filters, image)
         return self._functions[key]

@@ -35,6 +35,7 @@ from enas.flags.table import FLAGS, REFUSED
 from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from enas.loop import ranking
+from enas.network import file
 from enas.report import analysis
 from enas.report.events import Events
 from enas.report.log import Log
@@ -44,7 +45,7 @@ from enas.session.output_dir import FLAGS_FILE, LOG_FILE, OutputDir
 from enas.session.session import Session, input_errors
 from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
-from tests import cifar_files
+from tests import cifar_files, damaged_networks
 from tests.log_files import OLDER, SPECIFIED, search_log
 from tests.runs import ARC
 from train_arc_mnist import CONSTANTS as TRAIN_CONSTANTS
@@ -364,6 +365,24 @@ def try_header(rng: RNG, folder: str) -> None:
         assert peak < MOST_MEMORY, f"{peak} kB of memory were used"
 
 
+def try_network(rng: RNG, folder: str) -> None:
+    """A packed network: bytes damaged, or strange steps behind a right checksum."""
+    content = file.pack(damaged_networks.small_network(rng))
+    kind = rng.integers(3)
+    if kind == 0:
+        content = damaged(content, rng)
+    elif kind == 1:
+        content = damaged_networks.sealed(damaged(content, rng))
+    else:
+        content = damaged_networks.strange(content, rng)
+    _write(path := os.path.join(folder, file.FILE), content)
+    network = file.read(path)
+    assert len(network.classes) == network.steps[-1].parameters()["units"]
+    damaged_networks.use(content)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert peak < MOST_MEMORY, f"{peak} kB of memory were used"
+
+
 TRIES: dict[str, Callable[[RNG, str], None]] = {
     "damaged arc strings": try_arc_string,
     "damaged command lines": try_flags,
@@ -375,6 +394,7 @@ TRIES: dict[str, Callable[[RNG, str], None]] = {
     "damaged folders of a run": try_checkpoint,
     "hostile folders of a run": try_hostile_folder,
     "headers that claim another size": try_header,
+    "damaged packed networks": try_network,
 }
 
 

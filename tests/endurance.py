@@ -27,6 +27,7 @@ TRIED = {
     "damaged folders of a run": 1_000,
     "hostile folders of a run": 500,
     "headers that claim another size": 500,
+    "damaged packed networks": 3_000,
 }
 KILLS = 80
 ROUGH_KILLS = 40

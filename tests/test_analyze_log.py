@@ -513,10 +513,10 @@ def test_pictures_that_cannot_be_written(log, capsys, tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "drawing.svg").write_text("<svg/>")
     for name, message in (
-        ("text.png", "exists and is no PNG"),
+        ("text.png", "exists and is no PNG file, so it is not written over; remove"),
         ("folder.png", "exists and is no PNG"),
         ("drawing.svg", "exists and is no SVG"),
-        ("none/picture.png", "cannot write"),
+        ("none/picture.png", "; name another file"),
     ):
         status, out, err = run_main(capsys, log, "--output", tmp_path / name)
         assert (status, err.count("\n")) == (1, 1)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from enas.base.errors import InputError
-from enas.data_utils import MOST_BYTES, Source
+from enas.data_utils import Source
+from enas.images.image_files import MOST_BYTES
 from tests import starts
 from tests.damage import TRIES, outcomes
 from tests.runs import run_module

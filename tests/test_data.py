@@ -12,13 +12,13 @@ from enas.data_utils import (
     Data,
     Source,
     Split,
-    decode,
     image_statistics,
     open_sources,
     read_data,
 )
 from enas.images.augment import augmented, with_augmented_copies
 from enas.images.batch_augment import BatchAugmentation
+from enas.images.image_files import decode
 from enas.session.input_pipeline import InputPipeline
 
 MNIST = "data/mnist"

@@ -12,14 +12,16 @@ FLOORS = (
     {"quantize"},
     {"binarize", "ternarize"},
     {"enas.base"},
+    {"enas.network"},
     {"enas.space", "enas.images"},
     {"enas"},  # the modules of the paper
     {"enas.flags"},
+    {"enas.export"},
     {"enas.session", "enas.report", "enas.drawing"},
     {"enas.loop"},
     {"commands"},
 )
-COMMANDS = {"analyze_log", "rank_arcs", "vis_cell", "download_cifar"}
+COMMANDS = {"analyze_log", "rank_arcs", "vis_cell", "download_cifar", "predict"}
 SCRIPTS = {
     f"{task}_arc_{data}" for task in ("search", "train") for data in ("mnist", "cifar")
 }
@@ -27,7 +29,8 @@ SCRIPTS = {
 
 def room_of(module):
     *folders, name = module.split(".")
-    if module in SCRIPTS or (folders == ["enas"] and name in COMMANDS):
+    is_command = folders == ["enas"] and name in COMMANDS
+    if module in SCRIPTS or is_command or name == "__main__":
         return "commands"
     return ".".join(folders) or module
 

@@ -31,7 +31,7 @@ def check_target(path: str) -> None:
     if start != expected or os.path.islink(path):
         raise InputError(
             f"{path} exists and is no {ending_of(path)[1:].upper()} file, so it is not "
-            f"written over; remove it, or name another with --output"
+            f"written over; remove it, or name another file"
         )
 
 
@@ -45,4 +45,4 @@ def write_picture(path: str, content: bytes) -> None:
     try:
         write_bytes(path, content)
     except InputError as error:
-        raise InputError(f"{error}; name another file with --output") from None
+        raise InputError(f"{error}; name another file") from None

@@ -112,18 +112,22 @@ def tell(text: str) -> None:
 def note(text: str) -> None:
     """Prints one line on stderr.
 
-    What cannot be seen, such as the escapes that steer a terminal, is printed as its
-    code, and a long text is cut: a part of it may be a stranger's.
+    It is made `visible`, and a long text is cut: a part of it may be a stranger's.
     """
     words = " ".join(text.split())
     if len(words) > LONGEST:
         words = f"{words[:LONGEST]} … ({len(words)} letters)"
     with suppress(OSError):  # nobody listens
-        print("".join(map(_visible, words)), file=sys.stderr, flush=True)
+        print(visible(words), file=sys.stderr, flush=True)
 
 
-def _visible(letter: str) -> str:
-    return letter if letter.isprintable() else ascii(letter)[1:-1]
+def visible(text: str) -> str:
+    """Returns a text as it can be printed, though a part of it may be a stranger's.
+
+    Letters that cannot be seen, such as the escapes that steer a terminal, become their
+    codes.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _leave(program: str, reason, status: int) -> None:

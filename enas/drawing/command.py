@@ -16,7 +16,7 @@ from enas.base.errors import UsageError
 from enas.base.program import one_line_errors, show
 from enas.drawing.cell_plot import cells_picture
 from enas.drawing.network_plot import Network, layers_of, network_picture
-from enas.drawing.picture import FORMATS, Picture, draw, save
+from enas.drawing.picture import Picture, draw, save
 from enas.flags.parse import checked, help_text, read
 from enas.flags.table import Settings
 from enas.space.arc import CELLS, NUMBERS, parse_arc, words_of
@@ -37,6 +37,7 @@ CONSTANTS = {
     "child_pool_layers": "",
     "child_use_aux_heads": True,
 }
+FORMATS = ("png", "svg")  # those that are written
 # Pictures of more blocks or layers are too large to be drawn, or to be of use.
 MOST_BLOCKS = 20
 MOST_LAYERS = 100

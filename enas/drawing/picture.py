@@ -1,4 +1,4 @@
-"""Makes pictures of boxes and arrows; matplotlib draws and writes them.
+"""Makes pictures of boxes and arrows; matplotlib draws them, and writes any figure.
 
 Lengths are in inches, with x to the right and y downwards; type sizes are in points. A
 picture is plain data until `draw` makes a figure of it, so that layouts can be tested.
@@ -6,6 +6,8 @@ pyplot and its global state must not be used.
 """
 
 import io
+import logging
+import warnings
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,14 +19,13 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
-from enas.base.picture_files import write_picture
+from enas.base.picture_files import ending_of, write_picture
 
 INK = "#222222"
 FAMILY = ["DejaVu Sans", "sans-serif"]  # the first comes with matplotlib
 NOTE_SIZE = 0.8  # type size of a box's second line, as a part of the first line's
 LINE = 1.5  # distance of two lines of text, as a multiple of the type size
 DPI = 110
-FORMATS = ("png", "svg")
 
 
 class Box(NamedTuple):
@@ -145,21 +146,27 @@ def draw(picture: Picture, margin: float = 0.15) -> Figure:
 
 
 def save(figure: Figure, path: str) -> None:
-    """Writes a figure in the format that the ending of `path` names, one of FORMATS.
+    """Writes a figure in the format of the ending of `path`: .png, .svg or .pdf.
+
+    Text stays text in an SVG, and the same figure always makes the same file.
 
     Raises:
       InputError: the file cannot be written, or would replace something other than a
         picture.
     """
-    kind = path.rpartition(".")[2]
-    # Text stays text in an SVG, and the same figure always makes the same file.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas"}):
-        options: dict[str, dict[str, Any]] = {
-            "png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},
-            "svg": {"metadata": {"Date": None}},
-        }
-        content = io.BytesIO()
-        figure.savefig(content, format=kind, **options[kind])
+    options: dict[str, dict[str, Any]] = {
+        ".png": {"dpi": DPI, "pil_kwargs": {"optimize": True}},
+        ".svg": {"metadata": {"Date": None}},
+        ".pdf": {"metadata": {"CreationDate": None}},
+    }
+    ending = ending_of(path)
+    # Matplotlib's warnings, such as that a font lacks a letter, help nobody here.
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    style: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "enas"}
+    content = io.BytesIO()
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure.savefig(content, format=ending[1:], **options[ending])
     write_picture(path, content.getvalue())
 
 

@@ -17,6 +17,7 @@ from enas.data_utils import Data
 from enas.flags.table import Settings
 from enas.loop import configs
 from enas.models import Model, Outputs
+from enas.network.network import Network
 from enas.report.events import Events
 from enas.report.log import (
     Log,
@@ -146,6 +147,7 @@ def run_epochs(
     build: Callable,
     after_epoch: Callable,
     at_end: Callable | None = None,
+    network_of: Callable | None = None,
 ) -> None:
     """Trains a child for num_epochs, from the output folder's checkpoint if any.
 
@@ -159,6 +161,8 @@ def run_epochs(
       after_epoch: is called after each epoch with the Run, the ops, the number of
         complete epochs and the global step; a checkpoint follows.
       at_end: is called after the last epoch with the Run and the ops.
+      network_of: a function of the ops and the pipeline's images that returns the
+        Network that they make, or None.
 
     Raises:
       InputError: there is too little memory, or the output folder or its checkpoints
@@ -178,7 +182,8 @@ def run_epochs(
             )
             steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
             model, ops = build(settings, pipeline, len(data.classes), steps)
-            summary = _describe(model, ops.child.outputs, log)
+            network = network_of and network_of(ops, pipeline.images)
+            summary = _describe(model, ops.child.outputs, log, network)
             if folder is None:
                 return
             folder.begin()
@@ -206,7 +211,7 @@ def run_epochs(
             at_end(run, ops)
 
 
-def _describe(model: Model, outputs: Outputs, log: Log) -> str:
+def _describe(model: Model, outputs: Outputs, log: Log, network: Network | None) -> str:
     """Logs the layers and numbers of weights; prints the summary and returns it."""
     for shape in outputs.layers:
         log.line(layer_line(*shape))
@@ -214,7 +219,7 @@ def _describe(model: Model, outputs: Outputs, log: Log) -> str:
     log.line(params_line(params))
     if model.aux_layer is not None:
         log.line(aux_params_line(aux_params))
-    summary = table(parts_of(model, outputs))
+    summary = table(parts_of(model, outputs, network), network)
     tell(summary)
     return summary
 

@@ -12,18 +12,9 @@ import os
 
 from enas.base.errors import InputError, UsageError
 from enas.base.program import Parser, one_line_errors, show
-from enas.flags.datasets import dataset_of, open_data
-from enas.flags.parse import parse
-from enas.flags.recipes import OLDER, RECIPES
-from enas.flags.table import FLAGS, Settings
-from enas.session.checkpoint_files import found_in
-from enas.session.output_dir import (
-    FLAGS_FILE,
-    SCRIPT,
-    check_entries,
-    plain_path,
-    read_flags,
-)
+from enas.flags.datasets import open_data
+from enas.loop.kept_run import settings_of
+from enas.session.output_dir import plain_path
 from enas.space.arc import parse_arc
 
 GIVEN = "given"  # the source of strings on the command line
@@ -59,36 +50,9 @@ def main() -> None:
         _rank(arguments.output_dir, arguments.arcs, draw or 0)
 
 
-def read_settings(output_dir: str) -> Settings:
-    """Returns the settings of the search in a folder, after checking them again.
-
-    Raises:
-      InputError: there is no search, it has no checkpoint, or its flags are damaged or
-        of another version.
-    """
-    flags = read_flags(output_dir)
-    check_entries(output_dir)
-    if "fixed_arc" in flags:
-        raise InputError(
-            f"{output_dir} is of a training; name the output folder of a search"
-        )
-    script = flags.pop(SCRIPT, dataset_of(flags).search)
-    flags = RECIPES[OLDER] | flags
-    flags["output_dir"] = output_dir  # the folder may have been moved
-    constants = {name: FLAGS[name].default for name in flags if name in FLAGS}
-    words = [f"--{name}={value}" for name, value in flags.items()]
-    try:
-        settings = parse([str(script), *words], constants)
-    except UsageError as error:
-        raise InputError(f"{os.path.join(output_dir, FLAGS_FILE)}: {error}") from None
-    if not found_in(output_dir):
-        raise InputError(f"{output_dir} has no checkpoint yet")
-    return settings
-
-
 def _rank(output_dir: str, texts: list[str], draw: int) -> None:
     output_dir = plain_path(output_dir)
-    settings = read_settings(output_dir)
+    settings = settings_of(output_dir, "search")
     try:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:

@@ -1,18 +1,32 @@
 """Trains one fixed architecture from new weights."""
 
+import os
+from contextlib import suppress
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from enas.base.program import note
 from enas.data_utils import Data
+from enas.export.walk import (
+    NO_NETWORK,
+    Source,
+    network_of,
+    trained_network_of,
+    why_no_network,
+)
 from enas.fixed_child import FixedChild
 from enas.flags.table import Settings
 from enas.loop import configs, epochs
 from enas.loop.epochs import ChildOps, Run
+from enas.loop.trained import about, keep_images
 from enas.models import Outputs
+from enas.network import file
+from enas.network.network import Network
 from enas.report.log import Log
 from enas.session.input_pipeline import InputPipeline
 from enas.session.output_dir import OutputDir
+from enas.session.session import session_config
 from enas.space.arc import parse_arc
 
 
@@ -28,13 +42,39 @@ class TrainingOps(NamedTuple):
 
 
 def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) -> None:
-    """Trains for num_epochs."""
-    epochs.run_epochs(settings, data, log, folder, build, _after_epoch)
+    """Trains for num_epochs, and then writes the packed network."""
 
+    is_float = settings.child_scheme == "float"
 
-def _after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
-    if epochs.is_due(run.settings, epoch, run.settings.eval_every_epochs):
-        epochs.evaluate_epoch(run, ops.evaluated, step)
+    def describe(ops: TrainingOps, images: tf.Tensor) -> Network | None:
+        source = Source(images, data.mean, data.std, data.classes)
+        with suppress(*NO_NETWORK):
+            return (
+                None if is_float else network_of(ops.evaluated, source, about(settings))
+            )
+        return None
+
+    def after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
+        keep_images(run.folder, data)
+        if epochs.is_due(settings, epoch, settings.eval_every_epochs):
+            epochs.evaluate_epoch(run, ops.evaluated, step)
+
+    def at_end(run: Run, ops: TrainingOps) -> None:
+        if is_float:
+            return
+        images, session = run.reader.pipeline.images, run.reader.session
+        source = Source(images, data.mean, data.std, data.classes)
+        try:
+            network = trained_network_of(
+                ops.evaluated, source, session, session_config(), about(settings)
+            ).simplified()
+        except NO_NETWORK as error:
+            note(f"the network cannot be packed: {why_no_network(error)}")
+            return
+        path = os.path.join(run.folder, file.FILE)
+        note(f"the packed network is {path}, {file.write(path, network):,} bytes")
+
+    epochs.run_epochs(settings, data, log, folder, build, after_epoch, at_end, describe)
 
 
 def build(

@@ -13,6 +13,8 @@ import tensorflow as tf
 from enas.base.text_table import text_table
 from enas.common_ops import is_within, pieces_of
 from enas.models import Model, Outputs
+from enas.network.file import file_bytes, overhead_bytes, part_bytes
+from enas.network.network import Network
 from enas.report.multiply_adds import multiply_adds
 from enas.space.schemes import ACTIVATION
 
@@ -55,12 +57,19 @@ class Part(NamedTuple):
     float_bytes: int
 
 
-def parts_of(model: Model, outputs: Outputs) -> list[Part]:
+def parts_of(
+    model: Model, outputs: Outputs, network: Network | None = None
+) -> list[Part]:
     """Returns the parts of a child that was built for training, stem to classifier.
 
     The aux head, which only training uses, comes last.
+
+    Args:
+      network: the child's network, whose file is measured; None if it has none. Then
+        a batch norm counts with four real numbers for each channel.
     """
     config, ops = model.config, _ops_by_scope(outputs)
+    packed = part_bytes(network) if network else {}
     classes: tuple[int, ...] = (config.num_classes,)
     stem: tuple[int, ...] = (config.img_size, config.img_size, 3 * config.out_filters)
     rows: list[tuple[str, str, tuple[int, ...], int | None]]
@@ -72,7 +81,13 @@ def parts_of(model: Model, outputs: Outputs) -> list[Part]:
     rows.append(("head", "classifier", classes, None))
     if model.aux_layer is not None:
         rows.append(("aux_head", AUX_HEAD, classes, model.aux_layer))
-    return [_part(model, *row, ops.get(row[0], [])) for row in rows]
+    if network:  # the numbers that normalize the images stand with the stem
+        packed["stem_conv"] += packed.pop("image")
+    parts = [_part(model, *row, ops.get(row[0], [])) for row in rows]
+    return [
+        part._replace(packed_bytes=packed.get(row[0], part.packed_bytes))
+        for part, row in zip(parts, rows, strict=True)
+    ]
 
 
 def _ops_by_scope(outputs: Outputs) -> dict[str, list[tf.Operation]]:
@@ -99,7 +114,7 @@ def _part(
       layer: the layer whose scheme it has; -1 for the stem, None for real numbers.
     """
     prefix = f"{model.scope}/{scope}/"
-    bits = FLOAT_BITS if layer is None else model.scheme_of(layer).bits
+    bits = FLOAT_BITS if layer is None else model.scheme_of(layer).format.bits
     weights, others, packed_bits = 0, 0, 0
     for variable in model.variables():
         if not variable.name.startswith(prefix):
@@ -147,8 +162,12 @@ def _multiply_adds(ops: list[tf.Operation]) -> int | None:
     return multiply_adds(ops) + dense
 
 
-def table(parts: list[Part]) -> str:
-    """Makes a table: a row for each part, then totals, which leave out the aux head."""
+def table(parts: list[Part], network: Network | None = None) -> str:
+    """Makes a table: a row for each part, then totals, which leave out the aux head.
+
+    Args:
+      network: as in parts_of. The total is then the size of its file, with the header.
+    """
     reads = (ACTIVATIONS, SUMS, REAL)
     rows: list[tuple[str, ...]]
     rows = [("", "output", "weights", "bits", *reads, "mult-adds", "packed", "float32")]
@@ -162,11 +181,19 @@ def table(parts: list[Part]) -> str:
             "",
             *(str(sum(part.reads.get(kind, 0) for part in counted)) for kind in reads),
             _work([part.multiply_adds for part in counted]),
-            _size(sum(part.packed_bytes for part in counted)),
+            _size(
+                file_bytes(network)
+                if network
+                else sum(part.packed_bytes for part in counted)
+            ),
             _size(sum(part.float_bytes for part in counted)),
         )
     )
-    return f"{text_table(rows, left=[0])}\n{NOTE}"
+    note = NOTE
+    if network:
+        header = _size(overhead_bytes(network))
+        note += f"\npacked: the size of the exported file, {header} of it a header"
+    return f"{text_table(rows, left=[0])}\n{note}"
 
 
 def _row(part: Part) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Session:
 
     Args:
       output_dir: the folder of the checkpoints.
-      pipeline: gets its images when the session starts.
+      pipeline: gets its images when the session starts; None if it reads none.
       save_every_minutes: how old the last checkpoint may become; None if the session
         trains nothing and so saves nothing.
       check_folder: raises an InputError if the folder is not the run's own any more.
@@ -66,7 +66,7 @@ class Session:
     def __init__(
         self,
         output_dir: str,
-        pipeline: InputPipeline,
+        pipeline: InputPipeline | None = None,
         save_every_minutes: float | None = None,
         check_folder: Callable[[], None] | None = None,
     ):
@@ -88,7 +88,8 @@ class Session:
                 if not self._checkpoints.is_gone() or tries == TRIES:
                     raise
                 self._checkpoints.choose_again()
-        pipeline.initialize(self._session)
+        if pipeline is not None:
+            pipeline.initialize(self._session)
 
     def run(self, fetches, feed_dict: dict | None = None):
         return self._session.run(fetches, feed_dict)

@@ -14,12 +14,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from enas.network.formats import BINARY, REAL, TERNARY, Format, fixed
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from quantize.base_layers import Layers
 
-# The name scope of activations. It shows whether an op of the graph reads one.
+# The name scope of activations, which shows whether an op of the graph reads one. In it
+# is another one, with the name of the activation's format.
 ACTIVATION = "activation"
 
 
@@ -29,7 +32,7 @@ class Scheme(NamedTuple):
     Attributes:
       activation: the function that is applied before a convolution.
       layers: the Keras layer classes of its quantizer.
-      bits: of a weight, and of an activation, when they are stored packed.
+      format: that of a weight, and of an activation, when they are stored packed.
       H: latent kernels start uniform in [-H, H], stay there, and are quantized within
         that range. None is for real-valued kernels with He initialization.
       options: further arguments of the layers.
@@ -38,7 +41,7 @@ class Scheme(NamedTuple):
     name: str
     activation: Callable
     layers: Layers
-    bits: int
+    format: Format
     H: float | None = 1.0
     options: Mapping[str, Any] = MappingProxyType({})
 
@@ -60,14 +63,14 @@ def _binarize(n_bits: int) -> Scheme:
     from binarize.binary_layers import LAYERS
     from binarize.binary_ops import binary_tanh
 
-    return Scheme("binarize", binary_tanh, LAYERS, bits=1)
+    return Scheme("binarize", binary_tanh, LAYERS, BINARY)
 
 
 def _ternarize(n_bits: int) -> Scheme:
     from ternarize.ternary_layers import LAYERS
     from ternarize.ternary_ops import ternary_tanh
 
-    return Scheme("ternarize", ternary_tanh, LAYERS, bits=2)
+    return Scheme("ternarize", ternary_tanh, LAYERS, TERNARY)
 
 
 def _quantize(n_bits: int) -> Scheme:
@@ -76,7 +79,7 @@ def _quantize(n_bits: int) -> Scheme:
 
     activation = partial(quantized_tanh, n_bits=n_bits)
     options = {"n_bits": n_bits}
-    return Scheme("quantize", activation, LAYERS, bits=n_bits, options=options)
+    return Scheme("quantize", activation, LAYERS, fixed(n_bits), options=options)
 
 
 def _float(n_bits: int) -> Scheme:
@@ -84,7 +87,7 @@ def _float(n_bits: int) -> Scheme:
 
     from quantize.base_layers import LAYERS
 
-    return Scheme("float", tf.nn.relu, LAYERS, bits=32, H=None)
+    return Scheme("float", tf.nn.relu, LAYERS, REAL, H=None)
 
 
 SCHEMES = {
@@ -103,11 +106,12 @@ def make_scheme(name: str, n_bits: int = 4) -> Scheme:
       n_bits: the bits of `quantize`; the other schemes have their own.
     """
     scheme = SCHEMES[name](n_bits)
-    return scheme._replace(activation=partial(_in_scope, scheme.activation))
+    activation = partial(_in_scope, scheme.activation, str(scheme.format))
+    return scheme._replace(activation=activation)
 
 
-def _in_scope(activation: Callable, x: tf.Tensor) -> tf.Tensor:
+def _in_scope(activation: Callable, form: str, x: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
-    with tf.name_scope(ACTIVATION):
+    with tf.name_scope(ACTIVATION), tf.name_scope(form):
         return activation(x)

@@ -1,0 +1,1 @@
+"""From a trained child to a network that runs anywhere."""

@@ -1,0 +1,133 @@
+"""Opens a trained child as it is evaluated, from the folder of its training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from enas.base.errors import InputError
+from enas.base.files import read_json, write_json
+from enas.data_utils import Data
+from enas.export.walk import Source, Trained, trained_network_of
+from enas.fixed_child import FixedChild
+from enas.flags.datasets import open_data
+from enas.flags.table import Settings
+from enas.loop import configs
+from enas.models import Outputs
+from enas.session.session import Session, session_config
+from enas.space.arc import parse_arc
+
+IMAGES_FILE = "images.json"  # what a network needs to know of its images
+
+
+class Images(NamedTuple):
+    """What a network needs to know of its training images.
+
+    Attributes:
+      mean, std: float32 [C], of images scaled to [0, 1].
+      classes: the class names.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    classes: Sequence[str]
+
+
+def keep_images(output_dir: str, data: Data) -> None:
+    """Keeps what a network needs to know of its images in the output folder.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    content = {
+        "mean": data.mean.tolist(),
+        "std": data.std.tolist(),
+        "classes": list(data.classes),
+    }
+    write_json(os.path.join(output_dir, IMAGES_FILE), content)
+
+
+def _kept_images(settings: Settings) -> Images:
+    """Returns what the folder keeps; reads the images again if it keeps nothing.
+
+    Raises:
+      InputError: the file is damaged, or the images cannot be read.
+    """
+    path = os.path.join(settings.output_dir, IMAGES_FILE)
+    if not os.path.exists(path):  # of a version before there was such a file
+        data = open_data(settings)()
+        return Images(data.mean, data.std, data.classes)
+    try:
+        content = read_json(path)
+        mean, std = (np.array(content[name], np.float32) for name in ("mean", "std"))
+        classes = content["classes"]
+        if not (
+            mean.ndim == 1
+            and mean.shape == std.shape
+            and np.isfinite([mean, std]).all()
+            and all(std > 0)
+            and classes
+            and all(isinstance(name, str) for name in classes)
+        ):
+            raise ValueError("not what was written there")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    return Images(mean, std, classes)
+
+
+def about(settings: Settings) -> dict[str, str]:
+    """Returns what a network's file tells people of its training."""
+    return {"arc": settings.fixed_arc, "scheme": settings.child_scheme}
+
+
+class Opened(NamedTuple):
+    """A trained child.
+
+    Attributes:
+      raw: the placeholder of its images, uint8 [N, H, W, C].
+      outputs: those of the child outside training.
+    """
+
+    raw: tf.Tensor
+    outputs: Outputs
+    source: Source
+    session: Session
+
+    def network(self, settings: Settings) -> Trained:
+        """Returns its network with all that further training needs."""
+        return trained_network_of(
+            self.outputs, self.source, self.session, session_config(), about(settings)
+        )
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Opened]:
+    """Opens the child of a training, from the last undamaged checkpoint.
+
+    Args:
+      settings: those of the training; its folder is `output_dir`.
+
+    Raises:
+      InputError: the checkpoint or the file of the images is damaged or missing.
+    """
+    images = _kept_images(settings)
+    with tf.Graph().as_default():
+        shape = [None, settings.img_size, settings.img_size, len(images.mean)]
+        raw = tf.compat.v1.placeholder(tf.uint8, shape, "raw")
+        normalized = (tf.cast(raw, tf.float32) / 255.0 - images.mean) / images.std
+        model = FixedChild(
+            configs.child_config(settings, normalized, len(images.classes)),
+            parse_arc(settings.fixed_arc, settings.child_num_cells),
+            tf.constant(1.0),
+        )
+        labels = tf.zeros(tf.shape(raw)[:1], tf.int32)
+        outputs = model.build(normalized, labels, training=False)
+        with Session(settings.output_dir) as session:
+            yield Opened(raw, outputs, Source(normalized, *images), session)
