@@ -54,6 +54,14 @@ def string(text: str) -> str:
 
 
 def words(step: Step) -> str:
-    """Describes a step."""
-    parameters = [f"{name} {value}" for name, value in step.parameters().items()]
-    return " ".join([step.kind.replace("_", " "), *parameters])
+    """Describes a step: "conv 3x3 to 48 filters in fixed4"."""
+    given, said = step.parameters(), [step.kind.replace("_", " ")]
+    if "size" in given:
+        said.append(f"{given['size']}x{given['size']}")
+    if "filters" in given:
+        said.append(f"to {given['filters']} filters")
+    if given.get("stride", 1) > 1:
+        said.append(f"with stride {given['stride']}")
+    if "format" in given:
+        said.append(f"in {given['format']}")
+    return " ".join(said)

@@ -191,8 +191,13 @@ class _Walk:
         # The steps that make a tensor: several where it is a concatenation of them.
         self._steps: dict[str, tuple[int, ...]] = {source.images.name: (1,)}
         self._once: dict[Step, int] = {}
-        for op in _ancestors(outputs.logits):
-            self._pass(op)
+        # The variables, in the order of their making, by the names of their ops.
+        trained = tf.compat.v1.trainable_variables()
+        self._variables = {variable.op.name: variable for variable in trained}
+        read = _ancestors(outputs.logits)
+        for op in outputs.logits.graph.get_operations():  # in the same order
+            if op.name in read:
+                self._pass(op)
         self._outputs = self._steps[outputs.logits.name]
 
     def network(self, about: dict[str, str], tensors: Sequence[Any]) -> Network:
@@ -240,7 +245,8 @@ class _Walk:
 
     def _kernel(self, op: tf.Operation, finish) -> tuple[Format, Tensors]:
         """Returns the format of a convolution's kernel, and the end of a _Made."""
-        variables = _variables_of(op.inputs[1])
+        read = _ancestors(op.inputs[1])
+        variables = [v for name, v in self._variables.items() if name in read]
         form = pieces_of(variables[0])[0].format
         shift = form.integers.shift if form.integers else 0
 
@@ -335,15 +341,16 @@ _PASSED: dict[str, Callable[[_Walk, tf.Operation], tuple[int, ...]]] = {
 }
 
 
-def _ancestors(tensor: tf.Tensor) -> list[tf.Operation]:
-    """Returns the ops that a tensor depends on, in the order of their making."""
-    found, waiting = set(), [tensor.op]
+def _ancestors(tensor: tf.Tensor) -> dict[str, tf.Operation]:
+    """Returns the ops that a tensor depends on, by their names."""
+    found: dict[str, tf.Operation] = {}
+    waiting = [tensor.op]
     while waiting:
         op = waiting.pop()
         if op.name not in found:
-            found.add(op.name)
+            found[op.name] = op
             waiting += [x.op for x in op.inputs]
-    return [op for op in tensor.graph.get_operations() if op.name in found]
+    return found
 
 
 def _part_of(op: tf.Operation) -> str:
@@ -355,12 +362,6 @@ def _format_of_activation(op: tf.Operation) -> Format:
     match = re.search(rf"(?:^|/){ACTIVATION}(?:_\d+)?/([^/_]+)", op.name)
     assert match, op.name
     return format_named(match[1])
-
-
-def _variables_of(tensor: tf.Tensor) -> list[tf.Variable]:
-    """Returns the variables that a tensor is made of, in the order of its ops."""
-    by_name = {v.op.name: v for v in tf.compat.v1.trainable_variables()}
-    return [by_name[op.name] for op in _ancestors(tensor) if op.name in by_name]
 
 
 def _constant(op: tf.Operation) -> Any:

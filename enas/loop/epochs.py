@@ -16,6 +16,7 @@ from enas.base.program import tell
 from enas.data_utils import Data
 from enas.flags.table import Settings
 from enas.loop import configs
+from enas.loop.trained import keep_images
 from enas.models import Model, Outputs
 from enas.network.network import Network
 from enas.report.events import Events
@@ -197,6 +198,7 @@ def run_epochs(
             if folder.continues:  # else they were kept when it began
                 folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
+            keep_images(folder.path, data)
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
             stack.enter_context(closing(events))

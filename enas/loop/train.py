@@ -19,7 +19,7 @@ from enas.fixed_child import FixedChild
 from enas.flags.table import Settings
 from enas.loop import configs, epochs
 from enas.loop.epochs import ChildOps, Run
-from enas.loop.trained import about, keep_images
+from enas.loop.trained import about
 from enas.models import Outputs
 from enas.network import file
 from enas.network.network import Network
@@ -55,7 +55,6 @@ def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) ->
         return None
 
     def after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
-        keep_images(run.folder, data)
         if epochs.is_due(settings, epoch, settings.eval_every_epochs):
             epochs.evaluate_epoch(run, ops.evaluated, step)
 
