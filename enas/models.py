@@ -263,7 +263,7 @@ class Model:
         """
         if not self.config.shortcut:
             return output
-        stride = x.shape[1] // output.shape[1]
+        stride = -(-x.shape[1] // output.shape[1])
         nodes = output.shape[-1] // x.shape[-1]
         if stride > 1:
             x = tf.nn.max_pool2d(x, stride, stride, "SAME")

@@ -545,10 +545,11 @@ def test_a_node_is_the_sum_or_the_mean(mean, graph, session, initialize):
     np.testing.assert_allclose(second, (first + x) / divisor, rtol=1e-6)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_shortcut(stride, graph, session, initialize):
+@pytest.mark.parametrize("stride, width", [(1, 8), (2, 8), (2, 9)])
+def test_shortcut(stride, width, graph, session, initialize):
     """The second input, max pooled by a stride, is added to each output node."""
-    images = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype(np.float32)
+    shape = (2, width, width, 4)
+    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     outputs = []
     for shortcut in (False, True):
         config = tiny_config("ternarize", shortcut=shortcut)
@@ -559,7 +560,9 @@ def test_shortcut(stride, graph, session, initialize):
             outputs.append(model._cell(new_build(), 1, inputs, *cell))
     initialize()
     plain, added = session.run(outputs)
-    size = 8 // stride
+    size = -(-width // stride)
+    edge = (0, size * stride - width)  # beyond the image, where the pool sees nothing
+    images = np.pad(images, ((0, 0), edge, edge, (0, 0)), constant_values=-np.inf)
     pooled = images.reshape(2, size, stride, size, stride, 4).max((2, 4))
     assert plain.shape == (2, size, size, 8)
     expected = plain + np.concatenate([pooled, pooled], axis=-1)
