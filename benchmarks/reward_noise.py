@@ -16,9 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from enas.flags.datasets import open_data
-from enas.loop.rank_command import read_settings
+from enas.loop.kept_run import settings_of
 from enas.loop.ranking import SPLIT, uniform_arcs
 from enas.loop.search import opened
+from enas.session.output_dir import plain_path
 
 
 def components(accuracies: np.ndarray) -> tuple[float, float, float]:
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("output_dir")
     parser.add_argument("--strings", type=int, default=40)
     options = parser.parse_args()
-    settings = read_settings(options.output_dir)
+    settings = settings_of(plain_path(options.output_dir), "search")
     arcs = uniform_arcs(settings, options.strings)
     accuracies = []
     with opened(settings, open_data(settings)()) as (reader, sample, outputs):
