@@ -1,5 +1,7 @@
 """The export command, and the folder that it writes."""
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -37,19 +39,54 @@ def test_an_export_takes_the_place_of_an_earlier_one(tmp_path):
     path = tmp_path / "not yet" / "there"
     exported(path, one="1", two="2")
     (path / "mine").write_text("kept")
-    (path / "two").write_text("changed")
     exported(path, two="3", three="4")
     mark = json.loads((path / MARK_FILE).read_text())
-    assert mark == {
-        "folder_of": "an enas export",
-        "arc": "0 1",
-        "files": ["three", "two"],
+    assert mark["folder_of"] == "an enas export" and mark["arc"] == "0 1"
+    checksums = {
+        name: [hashlib.sha256(text).hexdigest()]
+        for name, text in (("one", b"1"), ("two", b"3"), ("three", b"4"))
     }
+    assert mark["files"] == checksums
     found = {path.name: path.read_text() for path in path.iterdir()}
     del found[MARK_FILE]
-    assert found == {"mine": "kept", "two": "3", "three": "4"}
+    assert found == {"mine": "kept", "one": "1", "two": "3", "three": "4"}
     assert path.stat().st_mode & 0o777 == 0o755
     assert [p.name for p in path.parent.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("name", ["mine", "two"])
+def test_a_file_of_a_person_is_never_replaced(name, tmp_path):
+    """Neither one that no export made, nor one that was changed since."""
+    path = tmp_path / "out"
+    exported(path, one="1", two="2")
+    (path / name).write_text("a person's")
+    before = files_of(path)
+    message = rf"{name} was not exported, or was changed since"
+    with pytest.raises(UsageError, match=message):
+        exported(path, **{"one": "3", name: "4"})
+    assert files_of(path) == before
+
+
+def test_an_export_that_was_interrupted_can_be_repeated(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    exported(path, one="1", two="2")
+    moves = []
+
+    def replace(source, target, real=os.replace):
+        if len(moves) == 4:  # the first mark, "one" and half of what follows
+            raise OSError(5, "the disk is gone")
+        if os.path.basename(target) in ("one", "two", MARK_FILE):
+            moves.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    for _ in range(2):
+        with contextlib.suppress(InputError):
+            exported(path, one="3", two="4")
+        moves.clear()
+    monkeypatch.undo()
+    exported(path, one="5", two="6")
+    assert (path / "one").read_text() == "5" and (path / "two").read_text() == "6"
 
 
 def test_an_export_that_fails_changes_nothing(tmp_path):
@@ -163,11 +200,12 @@ def test_a_training_is_exported_to_its_folder(training):
     assert list(network.classes) == CLASSES
     assert network.about == {"arc": SMALL_ARC, "scheme": "ternarize"}
     check_in_c(folder, network)
-    # An earlier export's files go, and others stay.
+    # Files of other formats stay, and so do a person's.
     (folder / "notes").write_text("mine")
+    before = set(files_of(folder))
     process = run_module("enas.export", training)
     assert process.stdout == packed + "\n", process.stderr
-    assert set(files_of(folder)) == {MARK_FILE, "network.lbn", "notes"}
+    assert set(files_of(folder)) == before
 
 
 def check_in_c(folder, network):

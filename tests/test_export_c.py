@@ -266,7 +266,28 @@ def test_the_header_tells_the_memory(name, tmp_path):
     assert b"memory" in static and len(static) > 2
     assert sum(static.values()) == ram
     header = (tmp_path / "network.h").read_text(encoding="utf-8")
-    assert re.search(r"NETWORK_MEMORY = (\d+)", header)[1] == str(ram)
+    assert re.search(r"#define NETWORK_MEMORY (\d+)", header)[1] == str(ram)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
+def test_the_header_is_for_c_plus_plus_too(tmp_path):
+    write(tmp_path, child_of("eight bits").trained.simplified())
+    (tmp_path / "user.cc").write_text(
+        '#include "network.h"\n'
+        "#if NETWORK_CLASSES < 2\n#error a size that is unknown here\n#endif\n"
+        "static uint8_t image[NETWORK_HEIGHT * NETWORK_WIDTH * NETWORK_CHANNELS];\n"
+        "int main() { float logits[NETWORK_CLASSES]; predict(image, logits); }\n"
+    )
+    for command in ("gcc -O0 -c network.c", "g++ -Wall -Werror user.cc network.o -lm"):
+        subprocess.run(command.split(), cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("flag", ["-ffast-math", "-funsafe-math-optimizations"])
+def test_unsafe_arithmetic_is_refused(flag, tmp_path):
+    write(tmp_path, child_of("eight bits").trained.simplified())
+    command = ["gcc", "-O2", flag, "-c", "network.c"]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode and "without -ffast-math" in process.stderr
 
 
 FORMS = [BINARY, TERNARY, *map(fixed, (2, 3, 4, 5, 8))]

@@ -308,9 +308,11 @@ class Depthwise(Step):
         kernel = np.asarray(kernel, kind).reshape(-1, kernel.shape[-1])
         kernel *= _unit(values[0], integers, self.format)
         places = windows_of(inputs[0], self.size, self.stride)
-        sums: Any = 0
+        sums: Any = kind(0)
         for place, weights in zip(places, kernel, strict=True):
-            sums = sums + place * weights
+            if integers is None:
+                weights = weights.astype(np.float64)
+            sums = (place * weights + sums).astype(kind)
         return sums
 
 
@@ -408,8 +410,9 @@ def normalized(
 class Threshold(Step):
     """Batch norm and activation of integers, as comparisons.
 
-    A channel's output is the lowest level, plus one for each of its cuts that x
-    reaches (x >= cut). If the channel falls, -x is compared instead of x.
+    A channel's output is the lowest level of the format, or the one that is as many
+    levels higher as x reaches cuts (x >= cut). If the channel falls, -x is compared
+    instead of x.
     """
 
     kind = "threshold"

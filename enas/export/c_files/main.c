@@ -1,7 +1,9 @@
 /* Reads images from standard input and prints the class and the logits of each.
  *
- * An image is NETWORK_HEIGHT x NETWORK_WIDTH x NETWORK_CHANNELS bytes, row by row. */
+ * An image is NETWORK_HEIGHT x NETWORK_WIDTH x NETWORK_CHANNELS raw bytes, row by row, and
+ * no file such as PNG or JPEG. */
 #include <stdio.h>
+#include <string.h>
 
 #include "network.h"
 
@@ -12,6 +14,10 @@ int main(void)
     size_t size;
     while ((size = fread(image, 1, sizeof image, stdin)) == sizeof image) {
         int best = 0;
+        if (memcmp(image, "\x89PNG", 4) == 0 || memcmp(image, "\xff\xd8\xff", 3) == 0) {
+            fprintf(stderr, "this is a PNG or JPEG file; raw bytes are wanted\n");
+            return 1;
+        }
         predict(image, logits);
         for (int i = 1; i < NETWORK_CLASSES; i++)
             if (logits[i] > logits[best])
