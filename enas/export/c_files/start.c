@@ -7,7 +7,8 @@
 
 /* Every float is rounded as IEEE 754 says: a number that is one bit off before an
  * activation may become another one. A method of 16 is about half floats only. */
-#if defined(__FAST_MATH__) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)
 #error "compile without -ffast-math, and with float arithmetic in float (-msse2)"
 #endif
 #if defined(__clang__)
