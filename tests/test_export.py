@@ -314,3 +314,9 @@ def test_a_float_training_is_refused(copy, name):
     flags = json.loads((copy / "flags.json").read_text())
     (copy / "flags.json").write_text(json.dumps(flags | {"child_scheme": "float"}))
     assert f"{name} is for low-bit networks, and" in fails(1, copy, f"--to={name}")
+
+
+@pytest.mark.parametrize("words", [["", "--to=c"], ["somewhere", "--output="]])
+def test_an_empty_name(words):
+    process = run_module("enas.export", *words)
+    assert process.returncode == 2 and "is empty" in process.stderr

@@ -174,7 +174,7 @@ def test_the_figure(places, capsys, ending):
         (["network.lbn", "gray", "--fig=a.png"], 2, "unrecognized arguments"),
         (["network.lbn", "loose", "--figure=a.png"], 2, "no image lies in a folder"),
         (["nothing", "gray"], 1, "cannot read nothing"),
-        (["loose", "gray"], 1, os.path.join("loose", "network.lbn")),
+        (["loose", "gray"], 1, "loose has no network.lbn; "),
         (["network.lbn", "nothing.png"], 1, "there is no file or folder nothing.png"),
         (["network.lbn", "empty"], 1, "empty holds no image"),
         (["network.lbn", "network.lbn"], 1, "cannot read image network.lbn"),

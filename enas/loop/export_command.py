@@ -45,6 +45,8 @@ def main() -> None:
         )
         arguments = parser.parse_args()
         names = _formats(arguments.to)
+        if arguments.output == "" or not arguments.output_dir:
+            raise UsageError("the name of a folder is empty")
         output_dir = plain_path(arguments.output_dir)
         settings = settings_of(output_dir, "train")
         target = arguments.output or os.path.join(output_dir, FOLDER)

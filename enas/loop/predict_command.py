@@ -119,7 +119,13 @@ def _read_network(path: str) -> Network:
     Raises:
       InputError: it cannot be read, or reads images that no image file can hold.
     """
-    path = os.path.join(path, file.FILE) if os.path.isdir(path) else path
+    if os.path.isdir(path):
+        path, folder = os.path.join(path, file.FILE), path
+        if not os.path.lexists(path):
+            raise InputError(
+                f"{folder} has no {file.FILE}; a low-bit training writes it at its "
+                f"end, and python -m enas.export before that"
+            )
     network = file.read(path)
     image = network.image
     if image.height != image.width or image.channels not in (1, 3):
