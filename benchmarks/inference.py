@@ -4,8 +4,9 @@
 
 OUTPUT_DIR is of a training. The TensorFlow graph, onnxruntime, the C export and the
 NumPy runtime classify the same images in turn, so that a change of the machine's speed
-meets all of them. Medians are printed. It needs a C compiler, and what
-requirements-test.txt lists.
+meets all of them. Medians are printed, and the memory of the C network beside that of
+float32 maps, one for each step, whose places are used again. It needs a C compiler, and
+what requirements-test.txt lists.
 
 onnxruntime runs the exported file, which is exact, and the same network as a user of
 float networks would export it: float kernels, and batch norms that onnxruntime folds
@@ -32,13 +33,14 @@ _THREADS = (
 
 
 def write_c(network, folder):
-    """Writes the C files of a network."""
+    """Writes the C files of a network; returns the bytes of its static memory."""
     from enas.export import c
 
-    files, *_ = c.sources(network)
+    files, memory, _ = c.sources(network)
     for name, text in files.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
             stream.write(text)
+    return memory
 
 
 def c_network(folder, compiler, flags, classes):
@@ -98,6 +100,7 @@ def main():
     for name in _THREADS:  # before TensorFlow is loaded
         os.environ[name] = "1"
     from enas.export import onnx
+    from enas.export.c_plan import float_bytes
     from enas.loop.kept_run import settings_of
     from enas.loop.trained import opened
     from enas.session.output_dir import plain_path
@@ -106,7 +109,7 @@ def main():
     with opened(settings) as child, tempfile.TemporaryDirectory() as folder:
         trained = child.network(settings)
         network = trained.simplified()
-        write_c(network, folder)
+        memory = write_c(network, folder)
         onnx.write(folder, trained)
         plain = os.path.join(folder, "float.onnx")
         with open(plain, "wb") as stream:
@@ -126,6 +129,7 @@ def main():
             )
         tried["NumPy"] = lambda image: network.logits(image[None])
         times = _times(tried, network.image, options.rounds)
+    print(f"memory: {memory:,} bytes in C, {float_bytes(network):,} of float32 maps")
     first, *_ = times.values()
     for name, median in times.items():
         print(

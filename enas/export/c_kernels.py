@@ -25,6 +25,7 @@ _PARTS = {
     "ROUNDINGS": "[34]",
     "KEPT": r"int8|int16",
     "COMBINE": r"add|mean",
+    "POOL": r"max_pool|average_pool",
 }
 _PART = re.compile(r"\$([A-Z]+(?:_[A-Zt]+)?)")
 # Entries of a table: of two trits, whose last code is 10, and of four signs.
@@ -79,6 +80,33 @@ _FUSED_SUMS = """\
 _COMBINED = {
     "add": ("Sum", "first[n] + second[n]"),
     "mean": ("Mean", "0.5f * (first[n] + second[n])"),
+}
+# What a pool is, what it starts from, what a pixel makes of it, and what is left to do.
+_POOLED = {
+    "max_pool": (
+        "Largest",
+        "-INFINITY",
+        "seen[c] > result[c] ? seen[c] : result[c]",
+        "",
+    ),
+    "average_pool": (
+        "Mean",
+        "0.0f",
+        "result[c] + seen[c]",
+        """\
+        int high = 0;
+        for (int i = 0; i < size; i++)
+            high += y * stride + i - top >= 0 && y * stride + i - top < in->height;
+        for (int x = 0; x < width; x++) {
+            int wide = 0;
+            for (int j = 0; j < size; j++)
+                wide += x * stride + j - left >= 0 && x * stride + j - left < in->width;
+            const float count = (float)(high * wide);
+            for (int c = 0; c < channels; c++)
+                row[x * channels + c] /= count;
+        }
+""",
+    ),
 }
 
 
@@ -174,6 +202,9 @@ def _completions(values: dict[str, str], kept: dict[str, int]) -> dict[str, str]
         found["NORM"] = _NORM[values["ROUNDINGS"]].format("f")
     if "COMBINE" in values:
         found["COMBINED"], found["COMBINATION"] = _COMBINED[values["COMBINE"]]
+    if "POOL" in values:
+        names = ("POOLED", "POOL_START", "POOL_STEP", "POOL_END")
+        found |= dict(zip(names, _POOLED[values["POOL"]], strict=True))
     if "FORMAT" in values:
         found |= _of_format(format_named(values["FORMAT"]))
     if "FILTER" in values:

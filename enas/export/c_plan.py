@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from enas.export.c_kernels import stored_bits
 from enas.network.formats import Format
-from enas.network.network import Network, last_readers, values_of
+from enas.network.network import Network, last_readers, readers_of, values_of
 from enas.network.steps import (
     Activate,
     Add,
@@ -102,7 +102,8 @@ def plan_of(network: Network) -> Plan:
     steps, values = network.steps, values_of(network.steps)
     stages = _stages(steps)
     made = [number for stage in stages for number in outputs_of(steps, stage)]
-    shapes = {number: _shape(steps, values, number) for number in made}
+    readers = readers_of(steps)
+    shapes = {n: _shape(steps, values, n, len(set(readers[n]))) for n in made}
     offsets, total = _place(_lives(steps, stages, shapes, values))
     maps = {n: [shape._replace(offset=offsets[n])] for n, shape in shapes.items()}
     for number, step in enumerate(steps):
@@ -112,10 +113,7 @@ def plan_of(network: Network) -> Plan:
 
 
 def _stages(steps: Sequence[Step]) -> list[tuple[int, ...]]:
-    readers: dict[int, list[int]] = {}
-    for number, step in enumerate(steps):
-        for i in step.inputs:
-            readers.setdefault(i, []).append(number)
+    readers = readers_of(steps)
     stages, taken = [], set()
     for number, step in enumerate(steps):
         if isinstance(step, (Image, Concatenate)) or number in taken:
@@ -128,7 +126,7 @@ def _stages(steps: Sequence[Step]) -> list[tuple[int, ...]]:
             ):
                 raise ValueError(f"the sums of step {chain[-1]} are not used at once")
             chain += following
-        activations = readers.get(chain[-1], []) if len(chain) > 1 else []
+        activations = readers[chain[-1]] if len(chain) > 1 else []
         if (
             isinstance(steps[chain[-1]], Norm)
             and len(activations) <= 2
@@ -160,10 +158,10 @@ def outputs_of(steps: Sequence[Step], stage: Sequence[int]) -> list[int]:
     return activations or [stage[-1]]
 
 
-def _shape(steps, values: Sequence[Value], number: int) -> Map:
-    """Returns the map of a step, not placed yet."""
+def _shape(steps, values: Sequence[Value], number: int, readers: int) -> Map:
+    """Returns the map of a step that so many read, not placed yet."""
     form, channels = getattr(steps[number], "format", None), values[number].channels
-    kept = _kept_sums(steps, values, number)
+    kept = _kept_sums(steps, values, number) if readers > 1 else ""
     if kept:
         return Map(0, (1 if kept == "int8" else 2) * channels, None, kept)
     if form is None or form.integers is None:
@@ -174,8 +172,7 @@ def _shape(steps, values: Sequence[Value], number: int) -> Map:
 def _kept_sums(steps, values: Sequence[Value], number: int) -> str:
     """Returns the C type of the sums that are kept in place of a step's output."""
     sums = values[steps[number].inputs[0]].integers if steps[number].inputs else None
-    readers = sum(number in step.inputs for step in steps)
-    if not isinstance(steps[number], Norm) or sums is None or readers < 2:
+    if not isinstance(steps[number], Norm) or sums is None:
         return ""
     for kind, most in (("int8", 127), ("int16", 32767)):
         if sums.most <= most:
@@ -214,13 +211,13 @@ def _lives(steps, stages, shapes: dict[int, Map], values) -> list[_Life]:
         if isinstance(step, Add) and number in lives:
             for i in step.inputs:  # a pool among them may have no map of its own
                 earlier = next((n for n, one in lives.items() if i in one.steps), None)
-                if earlier is not None and lives[earlier].end == stage_of[number]:
-                    first, then = lives.pop(earlier), lives[number]
-                    if first.size != then.size:
-                        lives[earlier] = first
-                        continue
+                if earlier is None:
+                    continue
+                first, then = lives[earlier], lives[number]
+                if first.end == stage_of[number] and first.size == then.size:
                     steps_of = first.steps + then.steps
                     lives[number] = _Life(first.start, then.end, then.size, steps_of)
+                    del lives[earlier]
                     break
     return list(lives.values())
 

@@ -7,11 +7,10 @@ It takes the last whole checkpoint of a training, which may still be running.
 
 from __future__ import annotations
 
-import logging
 import os
 
 from enas.base.errors import InputError, UsageError
-from enas.base.program import Parser, one_line_errors, show
+from enas.base.program import Parser, one_line_errors, quiet_tensorflow, show
 from enas.export import writers
 from enas.export.folder import check_target, replaced
 from enas.flags.table import Settings
@@ -22,8 +21,7 @@ FOLDER = "export"
 
 
 def main() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    quiet_tensorflow()
     with one_line_errors("export"):
         parser = Parser(
             prog="python -m enas.export", description=__doc__.partition("\n")[0]

@@ -1,7 +1,6 @@
 """Checks a script's flags, opens its data and starts its run."""
 
 import dataclasses
-import logging
 import os
 import secrets
 import sys
@@ -10,7 +9,7 @@ from typing import Any
 
 from enas.base.errors import InputError
 from enas.base.garbage import no_garbage_collection
-from enas.base.program import note, one_line_errors, show
+from enas.base.program import note, one_line_errors, quiet_tensorflow, show
 from enas.flags.datasets import open_data
 from enas.flags.parse import LARGEST, help_text, parse
 from enas.flags.table import Settings
@@ -56,8 +55,7 @@ def _run(task: str, settings: Settings) -> None:
         data = read_data()
         # Load TensorFlow only now that the flags and the data have been checked.
         with no_garbage_collection():
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+            quiet_tensorflow()
             run, input_errors = _loaded(task)
         with input_errors():
             run(settings, data, log, folder)

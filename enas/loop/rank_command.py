@@ -7,11 +7,8 @@ the controller draws, and N of an untrained one. In both cases it keeps the rank
 OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 """
 
-import logging
-import os
-
 from enas.base.errors import InputError, UsageError
-from enas.base.program import Parser, one_line_errors, show
+from enas.base.program import Parser, one_line_errors, quiet_tensorflow, show
 from enas.flags.datasets import open_data
 from enas.loop.kept_run import settings_of
 from enas.session.output_dir import plain_path
@@ -21,8 +18,7 @@ GIVEN = "given"  # the source of strings on the command line
 
 
 def main() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    quiet_tensorflow()
     with one_line_errors("rank_arcs"):
         parser = Parser(
             prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]

@@ -12,21 +12,19 @@ from enas.export.walk import (
     NO_NETWORK,
     Source,
     network_of,
-    trained_network_of,
     why_no_network,
 )
 from enas.fixed_child import FixedChild
 from enas.flags.table import Settings
 from enas.loop import configs, epochs
 from enas.loop.epochs import ChildOps, Run
-from enas.loop.trained import about
+from enas.loop.trained import about, network_with_weights
 from enas.models import Outputs
 from enas.network import file
 from enas.network.network import Network
 from enas.report.log import Log
 from enas.session.input_pipeline import InputPipeline
 from enas.session.output_dir import OutputDir
-from enas.session.session import session_config
 from enas.space.arc import parse_arc
 
 
@@ -46,12 +44,14 @@ def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) ->
 
     is_float = settings.child_scheme == "float"
 
+    def source_of(images: tf.Tensor) -> Source:
+        return Source(images, data.mean, data.std, data.classes)
+
     def describe(ops: TrainingOps, images: tf.Tensor) -> Network | None:
-        source = Source(images, data.mean, data.std, data.classes)
+        if is_float:
+            return None
         with suppress(*NO_NETWORK):
-            return (
-                None if is_float else network_of(ops.evaluated, source, about(settings))
-            )
+            return network_of(ops.evaluated, source_of(images), about(settings))
         return None
 
     def after_epoch(run: Run, ops: TrainingOps, epoch: int, step: int) -> None:
@@ -61,12 +61,10 @@ def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) ->
     def at_end(run: Run, ops: TrainingOps) -> None:
         if is_float:
             return
-        images, session = run.reader.pipeline.images, run.reader.session
-        source = Source(images, data.mean, data.std, data.classes)
+        source, session = source_of(run.reader.pipeline.images), run.reader.session
         try:
-            network = trained_network_of(
-                ops.evaluated, source, session, session_config(), about(settings)
-            ).simplified()
+            trained = network_with_weights(ops.evaluated, source, session, settings)
+            network = trained.simplified()
         except NO_NETWORK as error:
             note(f"the network cannot be packed: {why_no_network(error)}")
             return

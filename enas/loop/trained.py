@@ -87,6 +87,19 @@ def about(settings: Settings) -> dict[str, str]:
     return {"arc": settings.fixed_arc, "scheme": settings.child_scheme}
 
 
+def network_with_weights(
+    outputs: Outputs, source: Source, session: Session, settings: Settings
+) -> Trained:
+    """Returns the network of a child with all that further training needs.
+
+    Args:
+      outputs: those of the child outside training.
+    """
+    return trained_network_of(
+        outputs, source, session, session_config(), about(settings)
+    )
+
+
 class Opened(NamedTuple):
     """A trained child.
 
@@ -102,9 +115,7 @@ class Opened(NamedTuple):
 
     def network(self, settings: Settings) -> Trained:
         """Returns its network with all that further training needs."""
-        return trained_network_of(
-            self.outputs, self.source, self.session, session_config(), about(settings)
-        )
+        return network_with_weights(self.outputs, self.source, self.session, settings)
 
 
 @contextmanager

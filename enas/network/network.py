@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enas.network.steps import Concatenate, Image, Step, Stored, Value
+from enas.network.steps import Image, Step, Stored, Value
 
 MOST_STEPS = 100_000
 MOST_NUMBERS = 2**24  # of a tensor, or of an image between two steps
@@ -118,22 +118,15 @@ def stored_by(steps: Sequence[Step]) -> list[tuple[Stored, ...]]:
     return found
 
 
-def last_readers(steps: Sequence[Step]) -> list[int]:
-    """Returns the last step that reads each; its own number where there is none."""
-    last = list(range(len(steps)))
+def readers_of(steps: Sequence[Step]) -> list[list[int]]:
+    """Returns the steps that read each step, ascending."""
+    readers: list[list[int]] = [[] for _ in steps]
     for number, step in enumerate(steps):
         for i in step.inputs:
-            last[i] = number
-    return last
+            readers[i].append(number)
+    return readers
 
 
-def concatenated(steps: Sequence[Step]) -> dict[int, tuple[int, int]]:
-    """Maps a step to (the concatenation that reads it, its first channel there)."""
-    values, found = values_of(steps), {}
-    for number, step in enumerate(steps):
-        if isinstance(step, Concatenate):
-            start = 0
-            for i in step.inputs:
-                found[i] = (number, start)
-                start += values[i].channels
-    return found
+def last_readers(steps: Sequence[Step]) -> list[int]:
+    """Returns the last step that reads each; its own number where there is none."""
+    return [(readers or [n])[-1] for n, readers in enumerate(readers_of(steps))]

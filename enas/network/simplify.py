@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from enas.network.formats import Format
-from enas.network.network import Network, values_of
+from enas.network.network import Network, readers_of, values_of
 from enas.network.steps import (
     SEPARATE,
     Activate,
@@ -70,10 +69,10 @@ def _with_early_activations(steps: Sequence[Step]) -> list[int]:
 
 def _with_thresholds(network: Network) -> Network:
     steps, values = network.steps, values_of(network.steps)
-    readers = Counter(number for step in steps for number in step.inputs)
+    readers = readers_of(steps)
     fused = {}  # maps a norm to the activation that alone reads it
     for number, step in enumerate(steps):
-        if isinstance(step, Activate) and readers[step.inputs[0]] == 1:
+        if isinstance(step, Activate) and len(readers[step.inputs[0]]) == 1:
             norm = step.inputs[0]
             source = steps[norm].inputs[0] if steps[norm].inputs else 0
             if isinstance(steps[norm], Norm) and _pays(values[source], step.format):

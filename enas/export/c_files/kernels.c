@@ -481,7 +481,7 @@ static void convolve_$N_$FORMAT_$FILTER(const struct sums *stage, finish_$N *fin
                                rows + loaded % size * width * channels);
             const $T *x = rows;
             if (size > 1) {
-                gather_$N(rows, y, stage->height, width, channels, size, patches);
+                gather_$N(rows, y, stage->height, width, channels, size, 0, patches);
                 x = patches;
             }
             matrix_$N(x, width, taps, weights, sums_$N);
@@ -491,19 +491,22 @@ static void convolve_$N_$FORMAT_$FILTER(const struct sums *stage, finish_$N *fin
 }
 
 //// gather_$N
-/* patches[width][size][size][channels]: what the window sees at each pixel of row y, zero
- * outside of the image. `rows` holds `size` rows, row y in place y % size. */
+/* patches[width][size * size][channels]: what the window sees at each pixel of row y, row
+ * by row or column by column, zero outside of the image. `rows` holds `size` rows, row y
+ * in place y % size. */
 static void gather_$N(const $T *rows, int y, int height, int width, int channels, int size,
-                      $T *patches)
+                      int by_columns, $T *patches)
 {
     for (int x = 0; x < width; x++)
-        for (int i = y - (size - 1) / 2; i <= y + size / 2; i++)
-            for (int j = x - (size - 1) / 2; j <= x + size / 2; j++, patches += channels)
-                if (i < 0 || i >= height || j < 0 || j >= width)
-                    memset(patches, 0, (size_t)channels * sizeof *patches);
-                else
-                    memcpy(patches, rows + (i % size * width + j) * channels,
-                           (size_t)channels * sizeof *patches);
+        for (int t = 0; t < size * size; t++, patches += channels) {
+            const int i = y + (by_columns ? t % size : t / size) - (size - 1) / 2;
+            const int j = x + (by_columns ? t / size : t % size) - (size - 1) / 2;
+            if (i < 0 || i >= height || j < 0 || j >= width)
+                memset(patches, 0, (size_t)channels * sizeof *patches);
+            else
+                memcpy(patches, rows + (i % size * width + j) * channels,
+                       (size_t)channels * sizeof *patches);
+        }
 }
 
 //// look_up_$FORMAT_$FILTER: finish_int16, tables_$FORMAT, look_up, unpaired_int16_$FILTER
@@ -715,10 +718,10 @@ static void blend(float *restrict row, int count, const struct real *other, int 
         row[n] = factor * (row[n] + scratch[n]);
 }
 
-//// max_pool: real, before, blend
-/* Largest of the pixels of a window that lie within the image; other as in blend. */
-static void max_pool(const struct real *in, int size, int stride, const struct real *other,
-                     float factor, uint8_t *out)
+//// $POOL: real, before, blend
+/* $POOLED of the pixels of a window that lie within the image; other as in blend. */
+static void $POOL(const struct real *in, int size, int stride, const struct real *other,
+                  float factor, uint8_t *out)
 {
     const int height = (in->height + stride - 1) / stride, width = (in->width + stride - 1) / stride;
     const int top = before(in->height, size, stride), left = before(in->width, size, stride);
@@ -726,7 +729,7 @@ static void max_pool(const struct real *in, int size, int stride, const struct r
     float *row = reals, *rows = row + width * channels;
     for (int y = 0, loaded = 0; y < height; y++) {
         for (int n = 0; n < width * channels; n++)
-            row[n] = -INFINITY;
+            row[n] = $POOL_START;
         for (int i = 0; i < size; i++) {
             const int from = y * stride + i - top;
             if (from < 0 || from >= in->height)
@@ -737,57 +740,13 @@ static void max_pool(const struct real *in, int size, int stride, const struct r
                 for (int j = 0; j < size; j++) {
                     const int at = x * stride + j - left;
                     const float *restrict seen = rows + (from % size * in->width + at) * channels;
-                    float *restrict largest = row + x * channels;
+                    float *restrict result = row + x * channels;
                     if (at >= 0 && at < in->width)
                         for (int c = 0; c < channels; c++)
-                            largest[c] = seen[c] > largest[c] ? seen[c] : largest[c];
+                            result[c] = $POOL_STEP;
                 }
         }
-        blend(row, width * channels, other, y, factor, rows + size * in->width * channels);
-        memcpy(out, row, (size_t)(width * channels) * 4);
-        out += width * channels * 4;
-    }
-}
-
-//// average_pool: real, before, blend
-/* Mean of the pixels of a window that lie within the image, added row by row; other as
- * in blend. */
-static void average_pool(const struct real *in, int size, int stride, const struct real *other,
-                         float factor, uint8_t *out)
-{
-    const int height = (in->height + stride - 1) / stride, width = (in->width + stride - 1) / stride;
-    const int top = before(in->height, size, stride), left = before(in->width, size, stride);
-    const int channels = in->channels;
-    float *row = reals, *rows = row + width * channels;
-    for (int y = 0, loaded = 0; y < height; y++) {
-        int high = 0;
-        memset(row, 0, (size_t)(width * channels) * 4);
-        for (int i = 0; i < size; i++) {
-            const int from = y * stride + i - top;
-            if (from < 0 || from >= in->height)
-                continue;
-            high++;
-            for (; loaded <= from; loaded++)
-                real_row(in, loaded, rows + loaded % size * in->width * channels);
-            for (int x = 0; x < width; x++)
-                for (int j = 0; j < size; j++) {
-                    const int at = x * stride + j - left;
-                    const float *restrict seen = rows + (from % size * in->width + at) * channels;
-                    float *restrict sum = row + x * channels;
-                    if (at >= 0 && at < in->width)
-                        for (int c = 0; c < channels; c++)
-                            sum[c] += seen[c];
-                }
-        }
-        for (int x = 0; x < width; x++) {
-            int wide = 0;
-            for (int j = 0; j < size; j++)
-                wide += x * stride + j - left >= 0 && x * stride + j - left < in->width;
-            const float count = (float)(high * wide);
-            for (int c = 0; c < channels; c++)
-                row[x * channels + c] /= count;
-        }
-        blend(row, width * channels, other, y, factor, rows + size * in->width * channels);
+$POOL_END        blend(row, width * channels, other, y, factor, rows + size * in->width * channels);
         memcpy(out, row, (size_t)(width * channels) * 4);
         out += width * channels * 4;
     }
@@ -818,7 +777,7 @@ static void normalize(const uint8_t *image, int pixels, int channels, const floa
             put(out, ((float)*image / 255.0f - mean[c]) / std[c]);
 }
 
-//// convolve_real_$FILTER: real_sums_$FILTER
+//// convolve_real_$FILTER: gather_float, real_sums_$FILTER
 /* K x K convolution of real numbers. The sums go over the window row by row, or column
  * by column, and then over the channels; the weights are stored in that order. */
 static void convolve_real_$FILTER(const struct real *in, int by_columns, float unit,
@@ -837,19 +796,9 @@ static void convolve_real_$FILTER(const struct real *in, int by_columns, float u
         for (int n = 0; n < 16 * taps; n++)
             weights[n] *= unit;
         for (int y = 0, loaded = 0; y < in->height; y++) {
-            float *patch = patches;
             for (; loaded <= y + size / 2 && loaded < in->height; loaded++)
                 real_row(in, loaded, rows + loaded % size * width * channels);
-            for (int x = 0; x < width; x++)
-                for (int t = 0; t < size * size; t++, patch += channels) {
-                    const int i = y + (by_columns ? t % size : t / size) - (size - 1) / 2;
-                    const int j = x + (by_columns ? t / size : t % size) - (size - 1) / 2;
-                    if (i < 0 || i >= in->height || j < 0 || j >= width)
-                        memset(patch, 0, (size_t)channels * sizeof *patch);
-                    else
-                        memcpy(patch, rows + (i % size * width + j) * channels,
-                               (size_t)channels * sizeof *patch);
-                }
+            gather_float(rows, y, in->height, width, channels, size, by_columns, patches);
             real_sums_$FILTER(patches, width, taps, weights, sums);
             finish(sums, width, first, filters, stage, stage->out + y * width * stage->out_step);
         }
