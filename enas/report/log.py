@@ -18,6 +18,10 @@ from enas.space.arc import format_cell
 
 RULE = "-" * 80
 FLAG_WIDTH = 80
+# What the head of a log tells besides flags, in lines like those of flags: how many
+# images each set has (before copies are made of them), the names of the classes, and
+# the child's steps in an epoch.
+FACTS = ("train_images", "valid_images", "test_images", "classes", "steps_per_epoch")
 
 
 class Log:
