@@ -26,6 +26,7 @@ from enas.space.schemes import Scheme
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
+AUX_SIZE = 2  # height and width that the aux head's second convolution reads, at most
 
 
 class ChildConfig(NamedTuple):
@@ -135,6 +136,28 @@ def squared_hinge(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 LOSSES = {"cross_entropy": cross_entropy, "squared_hinge": squared_hinge}
+
+
+def aux_pool(x: tf.Tensor) -> tf.Tensor:
+    """Pools what the aux head reads; every pixel counts.
+
+    The pool is 5×5 with stride 3. A kernel over the whole of a larger map than 32-pixel
+    images give would outgrow the network, so a second pool shrinks that to AUX_SIZE.
+
+    Args:
+      x: [N, H, W, C], where H = W.
+
+    Returns:
+      [N, S, S, C], where S is at most AUX_SIZE.
+    """
+    # VALID if 5×5 windows with stride 3 cover every pixel.
+    size = x.shape[1]
+    padding = "VALID" if size >= 5 and (size - 5) % 3 == 0 else "SAME"
+    x = tf.nn.avg_pool2d(x, 5, 3, padding)
+    if x.shape[1] > AUX_SIZE:
+        window = -(-x.shape[1] // AUX_SIZE)
+        x = tf.nn.avg_pool2d(x, window, window, "SAME")
+    return x
 
 
 class Model:
@@ -295,14 +318,12 @@ class Model:
     def _aux_head(self, build: Build, layer: int, x: tf.Tensor) -> tf.Tensor:
         """Maps a layer's output [N, H, W, C] to logits [N, K].
 
-        Only training uses the weights of this head.
+        Only training uses the weights of this head. However large the images are, its
+        second convolution has a kernel of at most AUX_SIZE × AUX_SIZE.
         """
         context = self._context(build, layer)
         act = context.scheme.activation
-        # VALID if 5×5 windows with stride 3 cover every pixel.
-        size = x.shape[1]
-        padding = "VALID" if size >= 5 and (size - 5) % 3 == 0 else "SAME"
-        x = tf.nn.avg_pool2d(act(x), 5, 3, padding)
+        x = aux_pool(act(x))
         with tf.compat.v1.variable_scope("proj"):
             x = self._conv_norm(context, x, AUX_FILTERS[0])
         with tf.compat.v1.variable_scope("avg_pool"):

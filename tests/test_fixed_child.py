@@ -13,7 +13,7 @@ from enas.fixed_child import FixedChild
 from enas.flags.table import Settings
 from enas.loop.configs import child_config
 from enas.loop.train import build as build_training
-from enas.models import LOSSES, Model
+from enas.models import LOSSES, Model, aux_pool
 from enas.space.arc import arc_from_numbers, parse_arc, random_arc
 from enas.space.layer_plan import default_pool_layers
 from enas.space.operations import OPERATIONS, conv_norm_specs
@@ -147,27 +147,32 @@ def test_heads_and_the_aux_head_s_share_in_the_loss(graph, session, initialize):
 
 @pytest.mark.parametrize(
     "size, pooled",
-    [
-        (4, 2),
-        (5, 1),
-        (6, 2),
-        (7, 3),
-        (8, 2),
-        (9, 3),
-        (11, 3),
-        (13, 5),
-        (14, 4),
-        (18, 6),
-    ],
+    [(1, 1), (2, 1), (4, 2), (5, 1), (6, 2), (7, 2), (8, 2), (9, 2), (13, 2), (20, 2)],
 )
-def test_the_aux_head_s_pool_drops_no_pixel(size, pooled, graph):
-    """Windows of 5, 3 apart, within the image where that covers it; else SAME."""
+def test_the_aux_head_s_pools_drop_no_pixel(size, pooled, graph, session):
+    """Windows of 5, 3 apart, within the image where that covers it; else SAME. The
+    second pool's windows do not overlap, and leave out what lies beyond the image."""
+    x = tf.ones([1, size, size, 1])
+    y = aux_pool(x)
+    assert y.shape == (1, pooled, pooled, 1)
+    means, share = session.run([y, tf.gradients(y, x)[0]])
+    np.testing.assert_allclose(means, 1.0, rtol=1e-6)
+    assert share.min() > 0
+
+
+@pytest.mark.parametrize("img_size, pools", [(32, 1), (40, 2), (56, 2), (64, 2)])
+def test_the_aux_head_does_not_grow_with_the_image(img_size, pools, graph):
+    """The aux layer's output is a quarter as wide as the image. At 32 pixels there is
+    the one pool that there always was."""
     config = tiny_config(use_aux_heads=True)
-    aux = tf.zeros([4, size, size, 5])
+    aux = tf.zeros([4, img_size // 4, img_size // 4, 5])
     model = HeadsAlone(config, tf.zeros([4, 2, 2, 5]), aux)
     model.build(*images_and_labels(config), True)
-    (kernel,) = (v for v in model.variables() if "avg_pool/kernel" in v.op.name)
-    assert kernel.shape[:2] == (pooled, pooled)
+    expected = 5 * 128 + 2 * 128 + 2 * 2 * 128 * 768 + 2 * 768 + 768 * 3
+    assert model.count_params()[1] == expected
+    types = [op.type for op in graph.get_operations() if "/aux_head/" in op.name]
+    assert types.count("AvgPool") == pools
+    assert types.count("Conv2D") == 2
 
 
 def test_stem_and_layer_0_are_of_the_first_scheme_and_the_head_is_not(
