@@ -75,7 +75,9 @@ class InputPipeline:
         )
         self._iterators = {
             stream: tf.compat.v1.data.make_initializable_iterator(
-                self._batches(stream, arrays[split], shuffled).prefetch(2)
+                self._batches(stream, arrays[split], shuffled)
+                .prefetch(2)
+                .with_options(_no_autotuning())
             )
             for stream, (split, shuffled) in STREAMS.items()
             if split in arrays
@@ -210,6 +212,17 @@ class InputPipeline:
         images, labels = (tf.gather(array, positions) for array in arrays)
         images = tf.cast(images, tf.float32) / 255.0
         return (images - self._data.mean) / self._data.std, labels
+
+
+def _no_autotuning() -> tf.data.Options:
+    """Returns options of a dataset that is not tuned while it is read.
+
+    Nothing in it could be tuned, and closing the session would wait for the thread that
+    does so, which sleeps for up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def num_eval_batches(count: int) -> int:
