@@ -59,6 +59,18 @@ def flag_lines(**changed) -> str:
     return "".join(flag_line(name, value) + "\n" for name, value in flags.items())
 
 
+def fact_lines(**changed) -> str:
+    facts = {
+        "train_images": 55000,
+        "valid_images": 5000,
+        "test_images": 10000,
+        "classes": ", ".join(map(str, range(10))),
+        "steps_per_epoch": 430,
+    }
+    shown = (facts | changed).items()
+    return "".join(flag_line(name, value) + "\n" for name, value in shown)
+
+
 def epoch_lines(
     number: int,
     rng: random.Random,
@@ -118,12 +130,22 @@ def epoch_lines(
 
 
 def search_log(
-    epochs: int, seed: int = 1, changed: dict | None = None, **options
+    epochs: int,
+    seed: int = 1,
+    changed: dict | None = None,
+    facts: dict | None = None,
+    **options,
 ) -> str:
-    """The log of a search, from its flags on; options as of `epoch_lines`."""
+    """The log of a search, from its flags on; options as of `epoch_lines`.
+
+    Args:
+      facts: what differs from `fact_lines`; None for an older log, without facts.
+    """
     rng = random.Random(seed)
     flags = dict(changed or {}, child_num_cells=options.get("cells", 5))
-    head = flag_lines(**flags) + layer_line(0, 32, 20) + "\nModel has 9 params\n"
+    head = flag_lines(**flags)
+    head += fact_lines(**facts) if facts is not None else ""
+    head += layer_line(0, 32, 20) + "\nModel has 9 params\n"
     return head + "".join(
         epoch_lines(number, rng, **options) for number in range(1, epochs + 1)
     )

@@ -21,21 +21,36 @@ from enas.base.statistics import mean_and_error, standard_error
 from enas.flags.parse import parse
 from enas.flags.recipes import RECIPES
 from enas.report.analysis import main, report
-from enas.report.log import flag_line
+from enas.report.log import FACTS, flag_line
 from enas.report.log_plot import draw, running_mean
 from enas.report.log_reader import parse_log, read_log
 from enas.report.train_command import train_command
 from enas.space.arc import numbers_of, parse_arc, random_arc
-from tests.log_files import OLDER, SPECIFIED, epoch_lines, flag_lines, search_log
+from tests.log_files import (
+    OLDER,
+    SPECIFIED,
+    epoch_lines,
+    fact_lines,
+    flag_lines,
+    search_log,
+)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARC = parse_arc(
     "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3", 5
 )
-SMALL = "".join(
-    flag_line(name, value) + "\n"
-    for name, value in {"output_dir": "./mine", "batch_size": 128, "seed": 5}.items()
-) + epoch_lines(1, random.Random(1), cells=1, steps=250, log_every=100)
+SMALL = (
+    "".join(
+        flag_line(name, value) + "\n"
+        for name, value in {
+            "output_dir": "./mine",
+            "batch_size": 128,
+            "seed": 5,
+        }.items()
+    )
+    + fact_lines(steps_per_epoch=250)
+    + epoch_lines(1, random.Random(1), cells=1, steps=250, log_every=100)
+)
 
 
 def parsed(text):
@@ -50,12 +65,12 @@ def only(text):
 def test_the_specified_format():
     run = only(SPECIFIED)
     assert run.flags == {}
-    assert run.child_steps == [(181, 77850, 0.127491, 108, 128)]
+    assert run.child_steps == [(181, 77850, 0.127491, 108, 128, 549.07)]
     assert run.controller_samples == [(182, 77850, 49.17, 0.9688, 0.97, 5430)]
     assert run.architectures == [(182, 77850, ARC, 0.9688)]
     assert run.evaluations == [
-        (182, 78260, "valid", 0.9612),
-        (182, 78260, "test", 0.9622),
+        (182, 78260, "valid", 0.9612, 5000),
+        (182, 78260, "test", 0.9622, 10000),
     ]
     assert run.steps_per_epoch() == 430
     assert run.epochs() == 182
@@ -63,10 +78,52 @@ def test_the_specified_format():
 
 def test_the_older_format():
     run, specified = only(OLDER), only(SPECIFIED)
-    assert run[2:] == specified[2:]
-    assert run.child_steps == [(181, 77850, 0.127491, 18, 160)]
+    assert run.records()[1:3] == specified.records()[1:3]
+    assert run.evaluations == [
+        one._replace(images=None) for one in specified.evaluations
+    ]
+    assert run.child_steps == [(181, 77850, 0.127491, 18, 160, 549.07)]
     spaced = OLDER.replace("=18 /160", " = 18 /160").replace("=", " = ")
     assert only(spaced) == run
+
+
+def test_the_facts_of_a_log_s_head():
+    run = only(search_log(1, facts={"valid_images": 115, "classes": "cat, dog"}))
+    assert run.facts["classes"] == "cat, dog" and run.fact("classes") is None
+    assert (run.fact("train_images"), run.fact("valid_images")) == (55000, 115)
+    assert not set(FACTS) & set(run.flags)
+    first = only(search_log(1, facts={}).partition("Epoch 1")[0])
+    assert first.steps_per_epoch() == 430 and first.epochs() == 0
+    none = only(search_log(1))
+    assert (none.facts, none.fact("train_images")) == ({}, None)
+
+
+def test_a_validation_set_that_is_smaller_than_a_batch():
+    """Its size is a fact of the head, or else a line of the evaluation."""
+    text = search_log(2)
+    assert only(text).valid_batch() == 128
+    assert only(text.replace("examples:  5000", "examples:  115")).valid_batch() == 115
+    assert only(text.replace("examples:  10000", "examples:  90")).valid_batch() == 128
+    run = only(search_log(1, facts={"valid_images": 115}).partition("Epoch 1: Ev")[0])
+    assert "batch of 115 validation images" in " ".join(report({1: run}, 3, 0).split())
+
+
+def test_time_of_a_step():
+    """From lines with nothing but steps between them; the minutes may start again."""
+    run = only(search_log(2))  # of which each step takes two seconds
+    assert run.seconds_per_step() == pytest.approx(2, rel=0.01)
+    slow = [
+        step._replace(minutes=step.minutes + 100 * (step.step > 430))
+        for step in run.child_steps
+    ]
+    assert run._replace(child_steps=slow).seconds_per_step() == pytest.approx(2, 0.01)
+    again = [
+        step._replace(minutes=step.minutes - 5 * (step.step > 200))
+        for step in run.child_steps
+    ]
+    assert run._replace(child_steps=again).seconds_per_step() == pytest.approx(2, 0.01)
+    few = run._replace(child_steps=run.child_steps[:3])
+    assert few.seconds_per_step() is None
 
 
 @pytest.mark.parametrize("cells", [3, 5, 7, 20])
@@ -125,8 +182,11 @@ def test_a_log_cut_off_anywhere_tells_a_part_of_the_same():
         runs = parsed(text[:end])
         told.add(len(runs))
         for run in runs:
-            for some, all_ in zip(run[1:], whole[0][1:], strict=True):
+            if run.child_steps and run.child_steps[-1].minutes is None:  # cut off
+                run.child_steps[-1] = whole[0].child_steps[len(run.child_steps) - 1]
+            for some, all_ in zip(run.records(), whole[0].records(), strict=True):
                 assert some == all_[: len(some)]
+            assert run.facts.items() <= whole[0].facts.items()
             assert run.flags.items() <= whole[0].flags.items()
             report({1: run}, 10, False)
     assert told == {0, 1}
@@ -285,7 +345,7 @@ def test_a_run_that_was_interrupted_anywhere_is_one_run(epoch, cut, again):
     run = only(whole[:place] + flag_lines(reset_output_dir=False) + rest)
     expected = only(whole)
     assert run.child_steps == expected.child_steps
-    for records, others in zip(run[2:], expected[2:], strict=True):
+    for records, others in zip(run.records(), expected.records(), strict=True):
         # A log that starts within a round does not tell the child's step.
         assert [r._replace(step=0) for r in records] == [
             r._replace(step=0) for r in others

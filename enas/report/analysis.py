@@ -68,7 +68,7 @@ def candidates(runs: dict[int, Run]) -> list[Candidate]:
         for architecture in run.architectures:
             candidate = found.setdefault(
                 (number, architecture.arc),
-                Candidate(architecture.arc, number, run.batch_size(), [], []),
+                Candidate(architecture.arc, number, run.valid_batch(), [], []),
             )
             candidate.accuracies.append(architecture.accuracy)
             candidate.epochs.append(architecture.epoch)

@@ -13,7 +13,7 @@ from functools import partial
 
 from enas.base.errors import InputError
 from enas.flags.table import FLAGS
-from enas.report.log import FLAG_WIDTH
+from enas.report.log import FACTS, FLAG_WIDTH
 from enas.report.log_records import (
     Architecture,
     ChildStep,
@@ -89,6 +89,7 @@ _INT = r"([0-9]{1,9})"
 _FLOAT = r"(-?[0-9]{1,12}\.[0-9]{1,12})"
 _PART = r"([01]\.[0-9]{4})(?![0-9])"  # four digits, so a cut-off number does not match
 _ANY = r"\S+"
+_MINUTES = re.compile(r"[0-9]{1,9}\.[0-9]{2}")  # two digits, for the same reason
 
 
 def _pattern(**fields: str) -> re.Pattern:
@@ -111,10 +112,11 @@ class _Parser:
     """
 
     def __init__(self):
-        self.runs = [Run({}, [], [], [], [])]
+        self.runs = [Run({}, {}, [], [], [], [])]
         self._epoch = 0  # that of the last headline; 0 once the child is trained again
         self._evaluates = False  # whether that headline was of an evaluation
         self._step = 0  # the child's step
+        self._images = None  # of the split that is evaluated
         self._cells = []  # numbers, as text, of each cell since the last accuracy
         self._open = None  # numbers of a cell whose closing bracket is yet to come
 
@@ -130,8 +132,8 @@ class _Parser:
                 take(self, *match.groups())
                 return
 
-    def _new_run(self, flags: dict[str, str]) -> None:
-        self.runs.append(Run(flags, [], [], [], []))
+    def _new_run(self, flags: dict[str, str], facts: dict[str, str]) -> None:
+        self.runs.append(Run(flags, facts, [], [], [], []))
         self._epoch = self._step = 0
 
     def _read_cell(self, line: str) -> bool:
@@ -150,26 +152,35 @@ class _Parser:
 
     def _read_flag(self, line: str) -> bool:
         match = _FLAG.fullmatch(line)
-        if not match or match[1] not in FLAGS or len(line) < FLAG_WIDTH:
+        if not match or len(line) < FLAG_WIDTH:
             return False
         name, value = match.groups()
-        if not self.runs[-1].is_empty() or name in self.runs[-1].flags:
-            self._new_run({})
+        if name not in FLAGS and name not in FACTS:
+            return False
+        run = self.runs[-1]
+        if not run.is_empty() or name in run.flags or name in run.facts:
+            self._new_run({}, {})
         if len(line) == FLAG_WIDTH:
             value = value.lstrip(".")
-        self.runs[-1].flags[name] = value
+        run = self.runs[-1]
+        (run.flags if name in FLAGS else run.facts)[name] = value
         return True
 
-    def _child_step(self, epoch, step, loss, correct, batch_size) -> None:
+    def _child_step(self, epoch, step, loss, correct, batch_size, minutes) -> None:
         if int(batch_size) == 0:
             return
         run = self.runs[-1]
         if run.child_steps and int(step) <= run.child_steps[-1].step:
-            self._new_run(run.flags)
+            self._new_run(run.flags, run.facts)
         self._epoch, self._step = 0, int(step)
         self.runs[-1].child_steps.append(
             ChildStep(
-                int(epoch), self._step, float(loss), int(correct), int(batch_size)
+                int(epoch),
+                self._step,
+                float(loss),
+                int(correct),
+                int(batch_size),
+                float(minutes) if _MINUTES.fullmatch(minutes) else None,
             )
         )
 
@@ -208,11 +219,16 @@ class _Parser:
 
     def _evaluated_step(self, step) -> None:
         self._step = int(step)
+        self._images = None
+
+    def _evaluated_images(self, count) -> None:
+        self._images = int(count) or None
 
     def _evaluation(self, split, accuracy) -> None:
         self.runs[-1].evaluations.append(
-            Evaluation(self._epoch, self._step, split, float(accuracy))
+            Evaluation(self._epoch, self._step, split, float(accuracy), self._images)
         )
+        self._images = None
 
     _LINES = (
         (
@@ -223,7 +239,7 @@ class _Parser:
                 lr=_ANY,
                 g=_ANY,
                 tr_acc=rf"{_INT}\s*/\s*{_INT}",
-                mins=_ANY,
+                mins=r"(\S+)",
             ),
             _child_step,
         ),
@@ -245,6 +261,7 @@ class _Parser:
         (re.compile(r"-{5}"), _no_cells),
         (re.compile(rf"val_acc\s*=\s*{_PART}"), _architecture),
         (re.compile(rf"Eval at {_INT}"), _evaluated_step),
+        (re.compile(rf"(?:Valid|Test) Num examples:\s+{_INT}$"), _evaluated_images),
         (re.compile(rf"(valid|test)_accuracy\s*:\s*{_PART}"), _evaluation),
     )
 

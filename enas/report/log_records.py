@@ -4,11 +4,17 @@
 TensorFlow.
 """
 
+import bisect
+import itertools
 import math
 import statistics
 from typing import NamedTuple
 
 from enas.space.arc import Arc
+
+# What a log must hold for the time of a step to be told: pairs of lines, and minutes.
+FEWEST_PAIRS = 3
+FEWEST_MINUTES = 0.1
 
 
 class ChildStep(NamedTuple):
@@ -18,6 +24,8 @@ class ChildStep(NamedTuple):
       epoch: how many complete epochs are done, from 0.
       loss: that of the batch.
       correct: how many of its batch_size images were classified correctly.
+      minutes: since the program was started, which a continued run was again; None if
+        the line was cut off.
     """
 
     epoch: int
@@ -25,6 +33,7 @@ class ChildStep(NamedTuple):
     loss: float
     correct: int
     batch_size: int
+    minutes: float | None = None
 
 
 class ControllerSample(NamedTuple):
@@ -61,12 +70,17 @@ class Architecture(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """One pass over a split, 'valid' or 'test', after `epoch` epochs."""
+    """One pass over a split, 'valid' or 'test', after `epoch` epochs.
+
+    Attributes:
+      images: how many images the split has; None in logs of older codes.
+    """
 
     epoch: int
     step: int
     split: str
     accuracy: float
+    images: int | None = None
 
 
 class Run(NamedTuple):
@@ -76,16 +90,40 @@ class Run(NamedTuple):
       flags: the text of each flag, by name. Dots at the start of a value are lost,
         since the log fills the line before it with dots. A value that is too long for
         that is complete.
+      facts: the text of each of the `FACTS` that the log's head tells, by name. An
+        older log has none.
     """
 
     flags: dict[str, str]
+    facts: dict[str, str]
     child_steps: list[ChildStep]
     controller_samples: list[ControllerSample]
     architectures: list[Architecture]
     evaluations: list[Evaluation]
 
+    def records(self) -> tuple[list, list, list, list]:
+        """Returns the lists: steps, samples, strings and evaluations."""
+        return self[2:]
+
+    def fact(self, name: str) -> int | None:
+        """Returns a number that the log's head tells; None if it does not."""
+        text = self.facts.get(name, "")
+        known = text.isascii() and text.isdigit() and len(text) < 10
+        return int(text) if known else None
+
+    def is_training(self) -> bool:
+        """Whether one string was trained, and none searched."""
+        return "fixed_arc" in self.flags
+
+    def has_controller(self) -> bool:
+        """Whether a controller is trained, as far as the flags tell."""
+        off = self.flags.get("controller_training") == "False"
+        return bool(self.controller_samples) or not (off or self.is_training())
+
     def steps_per_epoch(self) -> float | None:
         """Returns the child steps in an epoch; None until the first one has ended."""
+        if told := self.fact("steps_per_epoch"):
+            return float(told)
         ends = [e.step / e.epoch for e in self.evaluations if e.epoch and e.step]
         if ends:
             return statistics.median(ends)
@@ -101,14 +139,45 @@ class Run(NamedTuple):
 
     def epochs(self) -> int:
         """Returns how many epochs have ended."""
-        return max((r.epoch for records in self[1:] for r in records), default=0)
+        return max((r.epoch for records in self.records() for r in records), default=0)
 
     def batch_size(self) -> int:
         """Returns the images in a batch, from the last step; else the default, 128."""
         return self.child_steps[-1].batch_size if self.child_steps else 128
 
+    def valid_batch(self) -> int:
+        """Returns the images of the batch on which a string is judged.
+
+        A set of fewer images than a batch is one batch.
+        """
+        told = [e.images for e in self.evaluations if e.split == "valid" and e.images]
+        images = self.fact("valid_images") or (told[-1] if told else None)
+        return min(self.batch_size(), images or self.batch_size())
+
+    def seconds_per_step(self) -> float | None:
+        """Returns how long a step of the child took; None if the log is too short.
+
+        Only lines with nothing but steps between them count, and none between which
+        the minutes start again.
+        """
+        others = {record.step for records in self.records()[1:] for record in records}
+        ends = sorted(others)
+        steps, minutes, pairs = 0, 0.0, 0
+        for before, after in itertools.pairwise(self.child_steps):
+            if before.minutes is None or after.minutes is None:
+                continue
+            place = bisect.bisect_left(ends, before.step)
+            interrupted = place < len(ends) and ends[place] < after.step
+            if not interrupted and after.minutes >= before.minutes:
+                steps += after.step - before.step
+                minutes += after.minutes - before.minutes
+                pairs += 1
+        # The log rounds to 0.6 seconds.
+        known = pairs >= FEWEST_PAIRS and minutes >= FEWEST_MINUTES
+        return 60 * minutes / steps if known else None
+
     def is_empty(self) -> bool:
-        return not any(self[1:])
+        return not any(self.records())
 
 
 def with_epochs(run: Run) -> Run:
@@ -126,12 +195,14 @@ def with_epochs(run: Run) -> Run:
         known = steps and record.step
         return record._replace(epoch=math.ceil(record.step / steps) if known else first)
 
-    return Run(*run[:2], *([complete(r) for r in records] for records in run[2:]))
+    return Run(
+        *run[:3], *([complete(r) for r in records] for records in run.records()[1:])
+    )
 
 
 def _start(run: Run) -> int:
     """Returns how many complete epochs were done before the run's first line."""
-    after = [records[0].epoch - 1 for records in run[2:] if records]
+    after = [records[0].epoch - 1 for records in run.records()[1:] if records]
     return min(after + [step.epoch for step in run.child_steps[:1]])
 
 
@@ -167,6 +238,7 @@ def joined(earlier: Run, run: Run) -> Run:
     evaluations = [record for record in earlier.evaluations if record.epoch <= done]
     return Run(
         run.flags,
+        earlier.facts | run.facts,
         child_steps + run.child_steps,
         samples + run.controller_samples,
         shown + run.architectures,
