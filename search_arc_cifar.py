@@ -18,6 +18,7 @@ CONSTANTS = {
     "output_dir": "./outputs_cifar",
     "reset_output_dir": True,
     "save_every_minutes": 10.0,
+    "init_from": "",
     "data_path": "./data/cifar10",
     # Images
     "num_valids": 5000,
@@ -33,6 +34,7 @@ CONSTANTS = {
     "batch_size": 128,
     "num_epochs": 150,
     "seed": 0,
+    "max_minutes": 0.0,
     "log_every": 25,
     "eval_every_epochs": 1,
     # Child: number formats

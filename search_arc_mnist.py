@@ -17,6 +17,7 @@ CONSTANTS = {
     "output_dir": "./outputs",
     "reset_output_dir": True,
     "save_every_minutes": 10.0,
+    "init_from": "",
     "train_data_dir": "./data/mnist/train",
     "val_data_dir": "./data/mnist/valid",
     "test_data_dir": "./data/mnist/test",
@@ -36,6 +37,7 @@ CONSTANTS = {
     "batch_size": 128,
     "num_epochs": 300,
     "seed": 0,
+    "max_minutes": 0.0,
     "log_every": 25,
     "eval_every_epochs": 1,
     # Child: number formats

@@ -18,6 +18,7 @@ CONSTANTS = {
     "output_dir": "./outputs_arc_cifar",
     "reset_output_dir": True,
     "save_every_minutes": 10.0,
+    "init_from": "",
     "data_path": "./data/cifar10",
     # Images
     "num_valids": 0,
@@ -33,6 +34,8 @@ CONSTANTS = {
     "batch_size": 128,
     "num_epochs": 310,
     "seed": 0,
+    "max_minutes": 0.0,
+    "patience": 0,
     "log_every": 50,
     "eval_every_epochs": 1,
     # Child: number formats

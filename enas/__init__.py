@@ -1,6 +1,31 @@
-"""Efficient neural architecture search over low-bit cells."""
+"""Efficient neural architecture search over low-bit cells.
 
+For notebooks and other programs, `enas.search`, `enas.train`, `enas.read_log`,
+`enas.parse_arc`, `enas.draw_arc` and `enas.keras_model` stand here; enas/library.py
+says what they do.
+"""
+
+import importlib
 import os
+from typing import Any
+
+_OFFERED = (
+    "InputError",
+    "UsageError",
+    "draw_arc",
+    "keras_model",
+    "parse_arc",
+    "read_log",
+    "search",
+    "train",
+)
 
 # OpenCV reads this when it is imported. It then prints nothing of its own.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what a notebook uses once it is used; a command loads only its own."""
+    if name not in _OFFERED:
+        raise AttributeError(f"module 'enas' has no attribute {name!r}")
+    return getattr(importlib.import_module("enas.library"), name)

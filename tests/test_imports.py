@@ -21,7 +21,14 @@ FLOORS = (
     {"enas.loop"},
     {"commands"},
 )
-COMMANDS = {"analyze_log", "rank_arcs", "vis_cell", "download_cifar", "predict"}
+COMMANDS = {
+    "analyze_log",
+    "rank_arcs",
+    "vis_cell",
+    "download_cifar",
+    "predict",
+    "library",  # what notebooks use
+}
 SCRIPTS = {
     f"{task}_arc_{data}" for task in ("search", "train") for data in ("mnist", "cifar")
 }

@@ -67,8 +67,9 @@ def test_a_search_that_was_ended_goes_on(tmp_path, undisturbed, line, number, st
     code, before, errors = end_at(line, number, *search)
     assert code == status
     if number != signal.SIGKILL:
-        going_on = "the same command with --reset_output_dir=False goes on"
-        assert errors[-1] == f"search_arc_mnist.py: interrupted and saved; {going_on}"
+        assert errors[-1].startswith("search_arc_mnist.py: interrupted and saved; to go")
+        assert errors[-1].endswith(f"search_arc_mnist.py --resume={out}")
+        assert any(line.startswith("saving …") for line in errors)
     step, updates, epochs = counters(out)
     after = succeed(*search, CONTINUED, "--seed=0")
     assert counters(out) == (2 * STEPS, 6, 2)

@@ -8,8 +8,12 @@ class UsageError(Exception):
 class Interrupted(Exception):
     """A signal ended a run that was saved; exit status 128 plus the signal's number.
 
-    That number is the only argument.
+    That number is the first argument. A second one, if any, says how to go on.
     """
+
+
+class TimeIsOver(Exception):
+    """A run has used the minutes that it was given, and was saved; exit status 0."""
 
 
 class InputError(Exception):

@@ -2,8 +2,8 @@
 
 import argparse
 import io
-import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -46,10 +46,8 @@ def one_line_errors(program: str) -> Iterator[None]:
     except (InputError, FloatingPointError, OSError) as error:
         _leave(program, error, 1)
     except Interrupted as interruption:
-        (number,) = interruption.args
-        saved = "interrupted and saved"
-        going_on = "the same command with --reset_output_dir=False goes on"
-        _leave(program, f"{saved}; {going_on}", 128 + number)
+        number, *going_on = interruption.args
+        _leave(program, "; ".join(["interrupted and saved", *going_on]), 128 + number)
     except KeyboardInterrupt:
         _leave(program, "interrupted", 130)
 
@@ -92,12 +90,6 @@ def _at_once_at_a_second_signal() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def quiet_tensorflow() -> None:
-    """Keeps TensorFlow from telling more than errors; call it before it is loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
 def show(text: str) -> None:
     """Prints a result.
 
@@ -126,6 +118,19 @@ def note(text: str) -> None:
         words = f"{words[:LONGEST]} … ({len(words)} letters)"
     with suppress(OSError):  # nobody listens
         print(visible(words), file=sys.stderr, flush=True)
+
+
+def command(*words: str) -> str:
+    """Returns a command that runs a script or a module, to paste into a shell.
+
+    Args:
+      words: what follows the name of this Python, which comes first.
+    """
+    python = sys.executable
+    below = os.path.join(os.getcwd(), "")
+    if python.startswith(below):  # as when it is enas_env/bin/python
+        python = python[len(below) :]
+    return shlex.join([python, *words])
 
 
 def visible(text: str) -> str:

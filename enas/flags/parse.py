@@ -190,6 +190,11 @@ def checked(settings: Settings) -> Settings:
             "controller_bl_of_update compares an update's strings with each other, and "
             "controller_num_aggregate is 1; pass --controller_bl_of_update=False, too"
         )
+    if settings.patience and "num_valids" in settings.names and not settings.num_valids:
+        raise UsageError(
+            "patience looks at validation images, and num_valids is 0; pass "
+            "--num_valids=5000, say"
+        )
     _check_layers(settings)
     return settings if is_search else _with_checked_arc(settings)
 

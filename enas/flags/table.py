@@ -158,6 +158,13 @@ class Settings:
     save_every_minutes: float = _flag(
         FILES, 10.0, "Write a checkpoint at least this often.", ABOVE_0
     )
+    init_from: str = _flag(
+        FILES,
+        "",
+        "Start from the weights of the run in this folder, where names and shapes "
+        "agree. Empty: start from random weights.",
+        Allowed(FOLDER.words, lambda value: not value or FOLDER.holds(value)),
+    )
     train_data_dir: str = _flag(
         FILES,
         "",
@@ -284,6 +291,20 @@ class Settings:
         "continued.",
         at_least(0),
         fixed=True,
+    )
+    max_minutes: float = _flag(
+        RUN,
+        0.0,
+        "Save and end the run after this many minutes. 0 for no end.",
+        at_least(0),
+    )
+    patience: int = _flag(
+        RUN,
+        0,
+        "End the training when this many evaluations in a row have not raised the "
+        "accuracy on validation images, and keep the best weights in the folder's "
+        "best. 0 for no such end.",
+        at_least(0),
     )
     log_every: int = _flag(RUN, 25, "Log every N steps.", at_least(1))
     eval_every_epochs: int = _flag(RUN, 1, "Evaluate every N epochs.", at_least(1))

@@ -12,10 +12,14 @@ from tqdm import tqdm
 from enas.base import random_numbers
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
-from enas.base.program import tell
+from enas.base.program import note, tell
 from enas.data_utils import Data
 from enas.flags.table import Settings
 from enas.loop import configs
+from enas.loop.advice import steps_per_epoch
+from enas.loop.history import Evaluation, History
+from enas.loop.stopping import keep_best
+from enas.loop.time_left import TimeLeft
 from enas.loop.trained import keep_images
 from enas.models import Model, Outputs
 from enas.network.network import Network
@@ -31,9 +35,10 @@ from enas.report.log import (
 )
 from enas.report.summary import parts_of, table
 from enas.session.input_pipeline import InputPipeline, stream_number
-from enas.session.output_dir import LOG_FILE, OutputDir
+from enas.session.output_dir import LOG_FILE, OutputDir, plain_path
 from enas.session.progress import Progress
 from enas.session.session import Session
+from enas.session.warm_start import WarmStart
 from enas.utils import TrainOps, get_train_ops
 
 SUMMARY_FILE = "summary.txt"
@@ -78,6 +83,8 @@ class Run(NamedTuple):
     progress: Progress
     settings: Settings
     steps_per_epoch: int
+    history: History
+    time_left: TimeLeft
 
 
 class ChildStep(NamedTuple):
@@ -170,6 +177,7 @@ def run_epochs(
         cannot be used.
       FloatingPointError: the loss or its gradient is not finite.
       Interrupted: a signal asked to leave, and the run was saved.
+      TimeIsOver: max_minutes have passed, and the run was saved.
     """
     with tf.Graph().as_default(), ExitStack() as stack:
         with no_garbage_collection():
@@ -181,7 +189,7 @@ def run_epochs(
                 configs.batch_augmentation(settings),
                 configs.reward_repeats(settings),
             )
-            steps = math.ceil(pipeline.num_examples["train"] / settings.batch_size)
+            steps = steps_per_epoch(settings, data)
             model, ops = build(settings, pipeline, len(data.classes), steps)
             network = network_of and network_of(ops, pipeline.images)
             summary = _describe(model, ops.child.outputs, log, network)
@@ -189,10 +197,8 @@ def run_epochs(
                 return
             folder.begin()
             log.keep_in(os.path.join(folder.path, LOG_FILE))
-            progress, every = Progress(steps), settings.save_every_minutes
-            session = stack.enter_context(
-                Session(folder.path, pipeline, every, folder.check)
-            )
+            progress = Progress(steps)
+            session = stack.enter_context(_open(settings, pipeline, log, folder))
             progress.check(session)
             folder.check()
             if folder.continues:  # else they were kept when it began
@@ -203,14 +209,54 @@ def run_epochs(
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
             stack.enter_context(closing(events))
         reader = Reader(session, pipeline, settings.seed)
-        run = Run(folder.path, reader, log, events, progress, settings, steps)
+        if folder.continues and epochs >= settings.num_epochs:
+            note(
+                f"the run in {folder.path} has done its {epochs} epochs; a larger "
+                f"--num_epochs trains on"
+            )
+        run = Run(
+            folder.path,
+            reader,
+            log,
+            events,
+            progress,
+            settings,
+            steps,
+            History(folder.path, step),
+            TimeLeft(settings.num_epochs * steps - step),
+        )
         for epoch in range(epochs, settings.num_epochs):
+            if run.history.is_over(settings.patience):
+                break
             step = _train_epoch(run, ops.child, epoch)
             after_epoch(run, ops, epoch + 1, step)
             session.run(progress.finish_epoch)
             session.save()
+        if run.history.is_over(settings.patience):
+            note(
+                f"{settings.patience} evaluations without a higher valid accuracy "
+                f"(patience), so the training ends here"
+            )
         if at_end is not None:
             at_end(run, ops)
+
+
+def _open(
+    settings: Settings, pipeline: InputPipeline, log: Log, folder: OutputDir
+) -> Session:
+    """Opens the session of a run in its folder."""
+    minutes = settings.max_minutes
+    start = None
+    if settings.init_from:
+        start = WarmStart(plain_path(settings.init_from)).start
+    return Session(
+        folder.path,
+        pipeline,
+        settings.save_every_minutes,
+        folder.check,
+        minutes - log.minutes() if minutes else None,
+        start,
+    )
 
 
 def _describe(model: Model, outputs: Outputs, log: Log, network: Network | None) -> str:
@@ -237,9 +283,8 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     first = int(session.run(child.global_step))
     last = (epoch + 1) * run.steps_per_epoch
     events_every = max(1, run.steps_per_epoch // POINTS)
-    bar = tqdm(
-        range(first + 1, last + 1), f"epoch {epoch + 1}", disable=None, leave=False
-    )
+    title = f"epoch {epoch + 1}/{settings.num_epochs}"
+    bar = tqdm(range(first + 1, last + 1), title, disable=None, leave=False)
     for step in bar:
         done = session.run(fetches, run.reader.feed("train", step - 1))
         # Check the gradient, too: it ruins the weights before any loss shows it.
@@ -248,7 +293,11 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
                 raise FloatingPointError(
                     f"the {name} is {value} at step {step}; {_remedy(step)}"
                 )
-        if step % settings.log_every == 0:
+        if left := run.time_left.step():
+            bar.set_postfix_str(left, refresh=False)
+        # An epoch that is shorter than log_every has at least its last step logged.
+        is_only = step == last and run.steps_per_epoch < settings.log_every
+        if step % settings.log_every == 0 or is_only:
             run.log.line(
                 child_line(
                     epoch=step // run.steps_per_epoch,
@@ -309,8 +358,18 @@ def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:
 
 
 def evaluate_epoch(run: Run, outputs: Outputs, step: int) -> None:
-    """Evaluates the child after an epoch: on valid, if there is one, and on test."""
-    run.log.line(headline(step // run.steps_per_epoch, "Eval"))
-    for split in ("valid", "test"):
-        if split in run.reader.pipeline.num_examples:
-            evaluate(run, outputs, split, step)
+    """Evaluates the child after an epoch: on valid, if there is one, and on test.
+
+    If the run may stop early, it keeps the weights if they are the best so far.
+    """
+    epoch = step // run.steps_per_epoch
+    run.log.line(headline(epoch, "Eval"))
+    accuracies = {
+        split: evaluate(run, outputs, split, step)
+        for split in ("valid", "test")
+        if split in run.reader.pipeline.num_examples
+    }
+    found = Evaluation(epoch, step, accuracies.get("valid"), accuracies["test"])
+    run.history.add(found)
+    if run.settings.patience and run.history.is_best():
+        keep_best(run.folder, run.reader.session)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 
 from enas.base.errors import InputError, UsageError
-from enas.base.program import Parser, one_line_errors, quiet_tensorflow, show
+from enas.base.program import Parser, one_line_errors, show
+from enas.base.quiet import load_tensorflow
 from enas.export import writers
 from enas.export.folder import check_target, replaced
 from enas.flags.table import Settings
@@ -21,7 +22,6 @@ FOLDER = "export"
 
 
 def main() -> None:
-    quiet_tensorflow()
     with one_line_errors("export"):
         parser = Parser(
             prog="python -m enas.export", description=__doc__.partition("\n")[0]
@@ -64,6 +64,7 @@ def _formats(text: str) -> list[str]:
 
 
 def _export(settings: Settings, names: list[str], target: str) -> None:
+    load_tensorflow()
     from enas.export.walk import NO_NETWORK, why_no_network
     from enas.loop.trained import about, opened
     from enas.session.session import input_errors

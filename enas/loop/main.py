@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from enas.base.errors import InputError
+from enas.base.errors import InputError, Interrupted, TimeIsOver
 from enas.base.garbage import no_garbage_collection
-from enas.base.program import note, one_line_errors, quiet_tensorflow, show
+from enas.base.program import note, one_line_errors, show
+from enas.base.quiet import load_tensorflow
 from enas.flags.datasets import open_data
 from enas.flags.parse import LARGEST, help_text, parse
 from enas.flags.table import Settings
 from enas.loop.foresight import check_memory
+from enas.loop.kept_run import resumed
 from enas.session import output_dir
 from enas.session.output_dir import SCRIPT, OutputDir
 
@@ -28,13 +30,35 @@ def main(task: str, constants: dict[str, Any]) -> None:
     script = os.path.basename(sys.argv[0])
     with one_line_errors(script):
         if any(word.lstrip("-") in ("help", "h") for word in sys.argv[1:]):
-            show(f"usage: python {script} [--flag=value …]\n{help_text(constants)}")
+            show(f"{_usage(script)}\n{help_text(constants)}")
             return
-        _run(task, parse(sys.argv, constants))
+        run(task, parse(resumed(sys.argv, constants), constants))
 
 
-def _run(task: str, settings: Settings) -> None:
+def _usage(script: str) -> str:
+    return (
+        f"usage: python {script} [--flag=value …]\n"
+        f"       python {script} --resume=FOLDER [--flag=value …]\n\n"
+        f"--resume goes on with the run in FOLDER, with the flags that it was given."
+    )
+
+
+def run(task: str, settings: Settings) -> str | None:
+    """Runs a search or a training.
+
+    Args:
+      task: 'search' or 'train'.
+
+    Returns:
+      The folder that it wrote to; None if it had no epochs to run.
+
+    Raises:
+      InputError: files, the folder or the machine do not allow it.
+      FloatingPointError: the loss or its gradient is not finite.
+      Interrupted: a signal asked to leave, and the run was saved.
+    """
     with no_garbage_collection():
+        from enas.loop import advice
         from enas.report.log import Log, flag_line
 
         settings = _with_seed(settings)
@@ -53,16 +77,29 @@ def _run(task: str, settings: Settings) -> None:
         for name, value in flags.items():
             log.line(flag_line(name, value))
         data = read_data()
+        for name, value in advice.facts(settings, data).items():
+            log.line(flag_line(name, value))
+        note(advice.facts_line(settings, data))
+        for line in advice.advice(settings, advice.steps_per_epoch(settings, data)):
+            note(line)
         # Load TensorFlow only now that the flags and the data have been checked.
         with no_garbage_collection():
-            quiet_tensorflow()
-            run, input_errors = _loaded(task)
+            work, input_errors = _loaded(task)
         with input_errors():
-            run(settings, data, log, folder)
+            work(settings, data, log, folder)
+    except (Interrupted, TimeIsOver) as left:
+        from enas.loop.next_steps import going_on
+
+        assert folder is not None
+        how = f"to go on: {going_on(settings, folder.path)}"
+        if isinstance(left, Interrupted):
+            raise Interrupted(*left.args, how) from None
+        note(f"max_minutes have passed, and the run is saved; {how}")
     finally:
         log.close()
         if folder is not None:
             folder.release()
+    return None if folder is None else folder.path
 
 
 def _loaded(task: str) -> tuple[Callable, Callable]:
@@ -72,6 +109,7 @@ def _loaded(task: str) -> tuple[Callable, Callable]:
       InputError: TensorFlow cannot be loaded.
     """
     try:
+        load_tensorflow()
         from enas.session.session import input_errors
 
         if task == "search":

@@ -8,7 +8,8 @@ OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 """
 
 from enas.base.errors import InputError, UsageError
-from enas.base.program import Parser, one_line_errors, quiet_tensorflow, show
+from enas.base.program import Parser, one_line_errors, show
+from enas.base.quiet import load_tensorflow
 from enas.flags.datasets import open_data
 from enas.loop.kept_run import settings_of
 from enas.session.output_dir import plain_path
@@ -18,7 +19,6 @@ GIVEN = "given"  # the source of strings on the command line
 
 
 def main() -> None:
-    quiet_tensorflow()
     with one_line_errors("rank_arcs"):
         parser = Parser(
             prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
@@ -54,6 +54,7 @@ def _rank(output_dir: str, texts: list[str], draw: int) -> None:
     except ValueError as error:
         raise UsageError(error) from None
     data = open_data(settings)()
+    load_tensorflow()
     from enas.loop import ranking, search
 
     if not draw:

@@ -145,6 +145,23 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
         raise InputError(f"{path} is damaged: {e}") from None
 
 
+def read(output_dir: str) -> list[Ranked]:
+    """Returns the ranking that a folder keeps, best first; none if it keeps none.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    path = os.path.join(output_dir, RANKING_FILE)
+    if not os.path.exists(path):
+        return []
+    try:
+        return [Ranked(**one) for one in read_json(path)]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+
+
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
     """Keeps a ranking in the output folder.
 

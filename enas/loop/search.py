@@ -14,7 +14,7 @@ from enas.base.program import note, tell
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags.table import Settings
-from enas.loop import configs, epochs, ranking
+from enas.loop import configs, epochs, next_steps, ranking
 from enas.loop.epochs import ChildOps, Reader, Run
 from enas.loop.ranking import UNIFORM
 from enas.micro_child import MicroChild
@@ -287,8 +287,10 @@ def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
 def _rank_last_round(run: Run, ops: SearchOps) -> None:
     arcs = ranking.read_arcs(run.folder, run.settings.child_num_cells)
     if not arcs:
+        next_steps.after_search(run, None)
         return
     candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
     ranked = ranking.rank(run.reader, ops.sample, ops.evaluated, candidates)
     ranking.save(run.folder, ranked)
     tell(ranking.table(ranked))
+    next_steps.after_search(run, ranked[0].arc)

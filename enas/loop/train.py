@@ -16,7 +16,7 @@ from enas.export.walk import (
 )
 from enas.fixed_child import FixedChild
 from enas.flags.table import Settings
-from enas.loop import configs, epochs
+from enas.loop import configs, epochs, next_steps
 from enas.loop.epochs import ChildOps, Run
 from enas.loop.trained import about, network_with_weights
 from enas.models import Outputs
@@ -59,8 +59,11 @@ def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) ->
             epochs.evaluate_epoch(run, ops.evaluated, step)
 
     def at_end(run: Run, ops: TrainingOps) -> None:
-        if is_float:
-            return
+        if not is_float:
+            pack(run, ops)
+        next_steps.after_training(run)
+
+    def pack(run: Run, ops: TrainingOps) -> None:
         source, session = source_of(run.reader.pipeline.images), run.reader.session
         try:
             trained = network_with_weights(ops.evaluated, source, session, settings)

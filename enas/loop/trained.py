@@ -88,7 +88,10 @@ def about(settings: Settings) -> dict[str, str]:
 
 
 def network_with_weights(
-    outputs: Outputs, source: Source, session: Session, settings: Settings
+    outputs: Outputs,
+    source: Source,
+    session: Session | tf.compat.v1.Session,
+    settings: Settings,
 ) -> Trained:
     """Returns the network of a child with all that further training needs.
 
@@ -130,15 +133,35 @@ def opened(settings: Settings) -> Iterator[Opened]:
     """
     images = _kept_images(settings)
     with tf.Graph().as_default():
-        shape = [None, settings.img_size, settings.img_size, len(images.mean)]
-        raw = tf.compat.v1.placeholder(tf.uint8, shape, "raw")
-        normalized = (tf.cast(raw, tf.float32) / 255.0 - images.mean) / images.std
-        model = FixedChild(
-            configs.child_config(settings, normalized, len(images.classes)),
-            parse_arc(settings.fixed_arc, settings.child_num_cells),
-            tf.constant(1.0),
-        )
-        labels = tf.zeros(tf.shape(raw)[:1], tf.int32)
-        outputs = model.build(normalized, labels, training=False)
+        raw, outputs, source = _build(settings, images)
         with Session(settings.output_dir) as session:
-            yield Opened(raw, outputs, Source(normalized, *images), session)
+            yield Opened(raw, outputs, source, session)
+
+
+def untrained(settings: Settings, images: Images) -> Trained:
+    """Returns the network of a string with its first weights.
+
+    Raises:
+      TooLarge, NotImplementedError: see why_no_network.
+    """
+    with tf.Graph().as_default():
+        tf.compat.v1.set_random_seed(settings.seed)
+        _, outputs, source = _build(settings, images)
+        with tf.compat.v1.Session(config=session_config()) as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            return network_with_weights(outputs, source, session, settings)
+
+
+def _build(settings: Settings, images: Images) -> tuple[tf.Tensor, Outputs, Source]:
+    """Builds a child in the default graph; see Opened."""
+    shape = [None, settings.img_size, settings.img_size, len(images.mean)]
+    raw = tf.compat.v1.placeholder(tf.uint8, shape, "raw")
+    normalized = (tf.cast(raw, tf.float32) / 255.0 - images.mean) / images.std
+    model = FixedChild(
+        configs.child_config(settings, normalized, len(images.classes)),
+        parse_arc(settings.fixed_arc, settings.child_num_cells),
+        tf.constant(1.0),
+    )
+    labels = tf.zeros(tf.shape(raw)[:1], tf.int32)
+    outputs = model.build(normalized, labels, training=False)
+    return raw, outputs, Source(normalized, *images)

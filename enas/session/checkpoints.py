@@ -105,11 +105,30 @@ class Checkpoints:
           InputError: there is no room for it, or the folder is another one by now.
         """
         self._check()
-        step, number = session.run(self._next_name)
         kept = self._paths[1 - KEPT :]
+        self._paths = [*kept, self._save(self._folder, kept, session)]
+        checkpoint_files.delete_others(self._folder, self._paths)
+        self._written = time.monotonic()
+
+    def write_into(self, folder: str, session: tf.compat.v1.Session) -> None:
+        """Writes a checkpoint into another folder, and deletes all others there.
+
+        Raises:
+          InputError: there is no room for it.
+        """
+        path = self._save(folder, [], session)
+        checkpoint_files.delete_others(folder, [path])
+
+    def _save(self, folder: str, kept: list[str], session: tf.compat.v1.Session) -> str:
+        """Writes a checkpoint to the disk; returns its path.
+
+        Args:
+          kept: the paths of the others in the folder that stay.
+        """
+        step, number = session.run(self._next_name)
         # The saver knows of fewer than it may keep, so that it deletes nothing.
         self.saver.set_last_checkpoints_with_time([(path, 0.0) for path in kept])
-        path = os.path.join(self._folder, checkpoint_files.name_of(step))
+        path = os.path.join(folder, checkpoint_files.name_of(step))
         try:
             path = self.saver.save(session, path, number, write_meta_graph=False)
             checkpoint_files.sync(path)
@@ -121,9 +140,7 @@ class Checkpoints:
                 f"cannot write a checkpoint: {reason}; the one before it, if any, is "
                 f"whole, and --reset_output_dir=False goes on from there"
             ) from None
-        self._paths = [*kept, path]
-        checkpoint_files.delete_others(self._folder, self._paths)
-        self._written = time.monotonic()
+        return path
 
 
 def error_line(error: tf.errors.OpError) -> str:

@@ -1,11 +1,13 @@
 """Runs the only session of a run: configures it, and lets it be saved and left."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import tensorflow as tf
 
-from enas.base.errors import InputError
+from enas.base.errors import InputError, TimeIsOver
 from enas.session.checkpoints import Checkpoints, error_line
 from enas.session.input_pipeline import InputPipeline
 from enas.session.interruption import Interruption
@@ -58,6 +60,9 @@ class Session:
       save_every_minutes: how old the last checkpoint may become; None if the session
         trains nothing and so saves nothing.
       check_folder: raises an InputError if the folder is not the run's own any more.
+      minutes: how long the run may take from now on; None for ever.
+      start: is called with the raw session, once its variables have their initial
+        values, if there is no checkpoint yet.
 
     Raises:
       InputError: the folder's checkpoints are damaged, or of another network.
@@ -69,16 +74,27 @@ class Session:
         pipeline: InputPipeline | None = None,
         save_every_minutes: float | None = None,
         check_folder: Callable[[], None] | None = None,
+        minutes: float | None = None,
+        start: Callable[[tf.compat.v1.Session], None] | None = None,
     ):
         self._save_every = save_every_minutes
+        self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self._interruption = Interruption()
         self._checkpoints = Checkpoints(
             output_dir, save_every_minutes is not None, check_folder
         )
+
+        def initialize(_, session: tf.compat.v1.Session) -> None:
+            if start is not None:
+                start(session)
+
         for tries in range(1, TRIES + 1):
             try:
                 self._session = tf.compat.v1.train.SingularMonitoredSession(
-                    scaffold=tf.compat.v1.train.Scaffold(saver=self._checkpoints.saver),
+                    scaffold=tf.compat.v1.train.Scaffold(
+                        saver=self._checkpoints.saver,
+                        init_fn=initialize,
+                    ),
                     config=session_config(),
                     checkpoint_filename_with_path=self._checkpoints.last,
                 )
@@ -102,22 +118,34 @@ class Session:
         """
         self._checkpoints.write(self._session.raw_session())
 
+    def save_into(self, folder: str) -> None:
+        """Writes a checkpoint into another folder, and deletes older ones there.
+
+        Raises:
+          InputError: there is no room for it.
+        """
+        self._checkpoints.write_into(folder, self._session.raw_session())
+
     def pause(self) -> None:
         """Marks a point where nothing is half done, so the run can be saved and left.
 
-        It saves if the last checkpoint is old or if a signal asks to leave.
+        It saves if the last checkpoint is old, if a signal asks to leave, or if the
+        run's time is over.
 
         Raises:
           InputError: the checkpoint cannot be written.
           Interrupted: a signal asks to leave.
+          TimeIsOver: the run's time is over.
         """
         if self._save_every is None:
             return
-        leaves = self._interruption.came()
-        if leaves or self._checkpoints.minutes() >= self._save_every:
+        leaves, is_over = self._interruption.came(), time.monotonic() >= self._end
+        if leaves or is_over or self._checkpoints.minutes() >= self._save_every:
             self.save()
         if leaves:
             self._interruption.leave()
+        if is_over:
+            raise TimeIsOver
 
     def __enter__(self) -> "Session":
         self._session.__enter__()

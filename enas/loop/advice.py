@@ -1,0 +1,119 @@
+"""Says on stderr what a run reads, and which of its flags may not be what was meant."""
+
+import math
+
+from enas.base.program import visible
+from enas.data_utils import Data
+from enas.flags.table import Settings
+
+MOST_NAMES = 20  # of classes
+# A round that has this many times as many samples as child steps before it takes most
+# of a run's time.
+OUT_OF_PROPORTION = 8
+# With fewer child steps, strings of a search do not differ beyond chance
+# (docs/learning.md).
+LEAST_STEPS = 400
+
+
+def steps_per_epoch(settings: Settings, data: Data) -> int:
+    """Returns the child steps in an epoch; the last batch is filled from the next."""
+    return math.ceil(len(data.train.labels) / settings.batch_size)
+
+
+def facts(settings: Settings, data: Data) -> dict[str, int | str]:
+    """Returns what the head of a log tells besides flags; see `enas.report.log.FACTS`.
+
+    Training images are counted before copies are made of them.
+    """
+    found: dict[str, int | str]
+    found = {"train_images": len(data.train.labels) // settings.n_aug_img}
+    if data.valid is not None:
+        found["valid_images"] = len(data.valid.labels)
+    found["test_images"] = len(data.test.labels)
+    names = [visible(name) for name in data.classes[:MOST_NAMES]]
+    others = len(data.classes) - len(names)
+    found["classes"] = ", ".join(names) + (f" and {others} others" if others else "")
+    found["steps_per_epoch"] = steps_per_epoch(settings, data)
+    return found
+
+
+def facts_line(settings: Settings, data: Data) -> str:
+    """Returns the same as a sentence."""
+    found = facts(settings, data)
+    sets = [
+        f"{found[f'{name}_images']} {word}"
+        for name, word in (("train", "training"), ("valid", "validation"))
+        if f"{name}_images" in found
+    ]
+    copies = f", {settings.n_aug_img} copies of each" if settings.n_aug_img > 1 else ""
+    return (
+        f"{' + '.join(sets)} + {found['test_images']} test images of "
+        f"{len(data.classes)} classes ({found['classes']}); an epoch has "
+        f"{found['steps_per_epoch']} steps of {settings.batch_size} images{copies}"
+    )
+
+
+def advice(settings: Settings, steps: int) -> list[str]:
+    """Returns a line for each thing that a person may not have meant.
+
+    Args:
+      steps: child steps in an epoch.
+    """
+    lines = [_about_rate(settings)]
+    if "fixed_arc" not in settings.names:
+        lines += [_about_steps(settings, steps), _about_rounds(settings, steps)]
+    return [line for line in lines if line]
+
+
+def _about_rate(settings: Settings) -> str:
+    epochs = settings.num_epochs
+    if not settings.child_lr_cosine or epochs < 2:
+        return ""
+    part = _part_of_rate(epochs - 1, settings.child_lr_T_0, settings.child_lr_T_mul)
+    if part <= 0.5 + 1e-9:
+        return ""
+    low, high = settings.child_lr_min, settings.child_lr_max
+    return (
+        f"the learning rate is still {low + part * (high - low):.4g} in the last of "
+        f"{epochs} epochs; with --child_lr_T_0={epochs} it falls by then"
+    )
+
+
+def _part_of_rate(epoch: int, period: int, factor: int) -> float:
+    """Returns where the cosine schedule is in an epoch: 1 is its top, 0 its bottom.
+
+    Args:
+      epoch: epochs done before it.
+      period: epochs before the first restart.
+      factor: how many times as long each period is as the one before.
+    """
+    while epoch >= period:
+        epoch -= period
+        period *= factor
+    return 0.5 * (1.0 + math.cos(math.pi * epoch / period))
+
+
+def _about_steps(settings: Settings, steps: int) -> str:
+    total = settings.num_epochs * steps
+    if total >= LEAST_STEPS or not settings.num_epochs:
+        return ""
+    return (
+        f"{total} child steps are too few to tell good strings from bad ones; a search "
+        f"needs some {LEAST_STEPS} and more (--num_epochs="
+        f"{math.ceil(LEAST_STEPS / steps)}), as docs/learning.md tells"
+    )
+
+
+def _about_rounds(settings: Settings, steps: int) -> str:
+    if not settings.controller_training or not settings.num_epochs:
+        return ""
+    samples = settings.controller_train_steps * settings.controller_num_aggregate
+    before = steps * settings.controller_train_every
+    if samples <= OUT_OF_PROPORTION * before:
+        return ""
+    every = math.ceil(samples / steps)
+    return (
+        f"a round of the controller samples {samples} strings after every {before} "
+        f"child steps; with --controller_train_every={every} "
+        f"--eval_every_epochs={every} most of the time goes into child steps"
+    )
