@@ -13,15 +13,10 @@ from tqdm import tqdm
 
 from enas.base import memory
 from enas.base.errors import InputError
+from enas.base.program import note
 from enas.images.augment import with_augmented_copies
-from enas.images.image_files import (
-    EXTENSIONS,
-    folders_around,
-    is_image,
-    members_of,
-    open_zip,
-    read_image,
-)
+from enas.images.class_folders import Listing, list_folder, list_zip
+from enas.images.image_files import open_zip, read_image
 
 
 class Split(NamedTuple):
@@ -57,6 +52,8 @@ class Data(NamedTuple):
 class Source:
     """The images of one split on disk, listed but not read.
 
+    A line on stderr tells what else is there, and is left out.
+
     Args:
       path: a folder of class folders, a zip of one, or the path of such a zip without
         '.zip'.
@@ -78,50 +75,30 @@ class Source:
                 f"{flag}: neither a folder {path} nor a file {path}.zip exists; "
                 f"it holds one folder of images for each class"
             )
-        self.files = self._list_zip() if self.is_zip else self._list_folder()
-        if not self.files:
+        listing = self._listing()
+        if not listing.classes:
             raise InputError(f"{flag}: {self.path} holds no class folders")
-        for name, files in self.files.items():
-            if not files:
+        for name, held in listing.classes.items():
+            if not held.images:
                 raise InputError(
-                    f"{flag}: class folder {name} in {self.path} holds no image "
-                    f"({', '.join(EXTENSIONS)}); fill it or remove it"
+                    f"{flag}: class folder {name} in {self.path} {held.lack()}; "
+                    f"fill it or remove it"
                 )
+        self.files = {name: held.images for name, held in listing.classes.items()}
         self.classes = tuple(self.files)
+        if left_out := listing.left_out():
+            note(f"{flag}: {left_out}")
 
-    def _list_folder(self) -> dict[str, list[str]]:
+    def _listing(self) -> Listing:
+        if self.is_zip:
+            with self._opened_zip() as archive:
+                return list_zip(archive)
         try:
-            classes = sorted(
-                entry.name
-                for entry in os.scandir(self.path)
-                if entry.is_dir() and not entry.name.startswith(".")
-            )
-            return {
-                name: sorted(
-                    os.path.join(self.path, name, file)
-                    for file in os.listdir(os.path.join(self.path, name))
-                    if is_image(file)
-                )
-                for name in classes
-            }
+            return list_folder(self.path)
         except OSError as error:
             raise InputError(
                 f"{self.flag}: cannot read folder {error.filename}: {error.strerror}"
             ) from None
-
-    def _list_zip(self) -> dict[str, list[str]]:
-        with self._opened_zip() as archive:
-            members = members_of(archive)
-        around = folders_around([p for p in members.values() if is_image(p[-1])])
-        found: dict[str, list[str]] = {}
-        for name, parts in members.items():
-            inner = parts[len(around) :]
-            if parts[: len(around)] == around and inner:
-                if name.endswith("/") and len(inner) == 1:
-                    found.setdefault(inner[0], [])
-                elif len(inner) == 2 and is_image(name):
-                    found.setdefault(inner[0], []).append(name)
-        return {name: sorted(found[name]) for name in sorted(found)}
 
     def _opened_zip(self) -> zipfile.ZipFile:
         try:

@@ -19,7 +19,7 @@ import time
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cache
 
@@ -34,6 +34,7 @@ from enas.flags.parse import parse
 from enas.flags.table import FLAGS, REFUSED
 from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
+from enas.images.image_files import EXTENSIONS
 from enas.loop import ranking
 from enas.network import file
 from enas.report import analysis
@@ -84,10 +85,12 @@ def damaged(content: bytes, rng: RNG) -> bytes:
     return data.tobytes()
 
 
-def _image(rng: RNG) -> tuple[str, bytes]:
+def _image(rng: RNG, endings: Sequence[str] = EXTENSIONS) -> tuple[str, bytes]:
     """A file's ending, and a picture in that format."""
-    ending = str(rng.choice([".png", ".jpg", ".bmp"]))
+    ending = str(rng.choice(endings))
     pixels = rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    if ending in (".pgm", ".pbm"):
+        pixels = pixels[..., 0]
     return ending, cv2.imencode(ending, pixels)[1].tobytes()
 
 
@@ -336,25 +339,40 @@ def _spoil(rng: RNG, path: str, outside: str, name: str) -> None:
         _write(place, files[str(rng.choice(list(files)))])
 
 
+def _claiming(image: bytearray, ending: str, width: int, height: int) -> bytes:
+    """An image whose header claims another size, as far as it has room for that."""
+    if ending == ".png":
+        struct.pack_into(">II", image, 16, width, abs(height))
+        struct.pack_into(">I", image, 29, zlib.crc32(image[12:29]))
+    elif ending == ".bmp":
+        struct.pack_into("<ii", image, 18, width, height)
+    elif ending in (".jpg", ".jpeg"):
+        place = image.index(b"\xff\xc0") + 5
+        struct.pack_into(">HH", image, place, abs(height) % 2**16, width % 2**16)
+    elif ending == ".gif":
+        struct.pack_into("<HH", image, 6, width % 2**16, abs(height) % 2**16)
+    elif ending == ".webp":
+        bits = width % 2**14 | abs(height) % 2**14 << 14
+        struct.pack_into("<I", image, 21, bits)  # OpenCV writes it without loss
+    elif ending in (".tif", ".tiff"):
+        for tag, value in ((256, width), (257, abs(height)), (278, abs(height))):
+            place = image.index(struct.pack("<H", tag), 8)
+            struct.pack_into("<HHII", image, place, tag, 4, 1, value)
+    else:
+        return image.replace(b"5 6", f"{width} {height}".encode(), 1)
+    return image
+
+
 def try_header(rng: RNG, folder: str) -> None:
     """An image whose header claims another size than it has."""
     inner = os.path.join(folder, "images", "class")
     os.makedirs(inner, exist_ok=True)
     ending, content = _image(rng)
-    image, sizes = bytearray(content), rng.integers(0, 2**16, 2)
-    sizes = sizes if rng.integers(2) else rng.integers(0, 2**31, 2)
+    sizes = rng.integers(0, 2**16, 2) if rng.integers(2) else rng.integers(0, 2**31, 2)
     width, height = (int(size) for size in sizes)
-    if ending == ".png":
-        struct.pack_into(">II", image, 16, width, height)
-        struct.pack_into(">I", image, 29, zlib.crc32(image[12:29]))
-    elif ending == ".bmp":
-        struct.pack_into(
-            "<ii", image, 18, width, -height if rng.integers(2) else height
-        )
-    else:
-        place = image.index(b"\xff\xc0") + 5
-        struct.pack_into(">HH", image, place, height % 2**16, width % 2**16)
-    _write(path := os.path.join(inner, "0" + ending), bytes(image))
+    height = -height if rng.integers(2) else height
+    image = bytes(_claiming(bytearray(content), ending, width, height))
+    _write(path := os.path.join(inner, "0" + ending), image)
     try:
         Source(os.path.dirname(inner), "train_data_dir").read(
             8, int(rng.choice([1, 3]))

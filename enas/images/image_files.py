@@ -15,7 +15,10 @@ from enas.base.errors import InputError
 from enas.images.header import check_size
 
 MOST_BYTES = 2**26  # of the largest image file that is read
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
+EXTENSIONS = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm"),
+)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
 _DAMAGE = (

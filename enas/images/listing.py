@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from enas.base.errors import InputError
+from enas.images.class_folders import no_images
 from enas.images.image_files import (
     EXTENSIONS,
     folders_around,
@@ -58,10 +59,14 @@ def listed_in(path: str, classes: Sequence[str]) -> list[Listed]:
     def listed(name: str, archive: str, folders: Sequence[str]) -> Listed:
         return Listed(name, archive, label_of.get(folders[0]) if folders else None)
 
+    others: list[str] = []
     if os.path.isdir(path):
+        names = _files_below(path)
+        others = [name for name in names if not is_image(os.path.basename(name))]
         found = [
             listed(name, "", os.path.relpath(name, path).split(os.sep)[:-1])
-            for name in _files_below(path)
+            for name in names
+            if is_image(os.path.basename(name))
         ]
     elif not os.path.lexists(path):
         raise InputError(f"there is no file or folder {path}")
@@ -69,17 +74,20 @@ def listed_in(path: str, classes: Sequence[str]) -> list[Listed]:
         with open_zip(path) as archive:
             members = sorted(members_of(archive).items())
         images = {name: parts for name, parts in members if is_image(name)}
+        files = [name for name, _ in members if not name.endswith("/")]
+        others = [name for name in files if name not in images]
         around = len(folders_around(list(images.values())))
         found = [listed(name, path, parts[around:-1]) for name, parts in images.items()]
     else:
         found = [Listed(path, "", None)]
     if not found:
-        raise InputError(f"{path} holds no image ({', '.join(EXTENSIONS)})")
+        instead = f", but {no_images(others)}" if others else ""
+        raise InputError(f"{path} holds no image ({', '.join(EXTENSIONS)}){instead}")
     return found
 
 
 def _files_below(folder: str) -> list[str]:
-    """Lists the image files below a folder; hidden ones are left out.
+    """Lists the files below a folder; hidden ones are left out.
 
     It follows links to folders, and enters each folder once, so a circle of links ends.
 
@@ -99,7 +107,7 @@ def _files_below(folder: str) -> list[str]:
             continue
         entered.add(true_path)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [os.path.join(here, name) for name in files if is_image(name)]
+        found += [os.path.join(here, name) for name in files if name[0] != "."]
     return sorted(found)
 
 
