@@ -7,6 +7,7 @@
 #   ./setup.sh test      install what tests need too, then lint, check types, run every test
 #
 # PYTHON names the interpreter to use (default: python3, or else python3.13 … python3.10).
+# An environment that is already there keeps the one that it was made with.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -27,8 +28,24 @@ find_python() {
     return 1
 }
 
+# Prints which Python one was installed as, also if it is that of an environment.
+installation() {
+    "$1" -c 'import os, sys; print(sys.version.split()[0], "in", os.path.realpath(sys.base_prefix))' \
+        2>/dev/null
+}
+
+# Says so if PYTHON names another interpreter than enas_env was made with.
+tell_of_another_python() {
+    local wanted have
+    wanted=$(installation "$PYTHON") || wanted="something that is no Python"
+    have=$(installation enas_env/bin/python) || return 0
+    [ "$wanted" = "$have" ] \
+        || echo "setup.sh: enas_env was made with Python $have and stays; remove that folder to use $PYTHON ($wanted)" >&2
+}
+
 make_environment() {
     if [ -x enas_env/bin/python ] && enas_env/bin/python -m pip --version >/dev/null 2>&1; then
+        [ -z "${PYTHON:-}" ] || tell_of_another_python
         return
     fi
     local python
