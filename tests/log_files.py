@@ -13,6 +13,7 @@ from enas.report.log import (
 )
 from enas.space.arc import numbers_of, random_arc
 from search_arc_mnist import CONSTANTS
+from train_arc_mnist import CONSTANTS as TRAIN_CONSTANTS
 
 # Letter by letter as the format is specified, with its short rule.
 SPECIFIED = """\
@@ -81,7 +82,7 @@ def epoch_lines(
     evaluated: bool = True,
     log_every: int = 25,
 ) -> str:
-    """One epoch of a search of, say, 40; number counts from 1."""
+    """One epoch of a search of, say, 40; number counts from 1. 0 cells show none."""
     lines, level = [], 0.1 + 0.86 / (1 + math.exp((20 - number) / 3))
 
     def accuracy(images: int) -> float:
@@ -117,8 +118,9 @@ def epoch_lines(
                     minutes=number * 15,
                 )
             )
-    lines.append("Here are 10 architectures")
-    for _ in range(10):
+    if cells:
+        lines.append("Here are 10 architectures")
+    for _ in range(10 if cells else 0):
         numbers = numbers_of(random_arc(cells, rng))
         half = 4 * cells
         lines.append(architecture_lines(numbers[:half], numbers[half:], accuracy(128)))
@@ -148,4 +150,18 @@ def search_log(
     head += layer_line(0, 32, 20) + "\nModel has 9 params\n"
     return head + "".join(
         epoch_lines(number, rng, **options) for number in range(1, epochs + 1)
+    )
+
+
+def training_log(epochs: int, seed: int = 1) -> str:
+    """The log of a training."""
+    rng = random.Random(seed)
+    return "".join(
+        [
+            *(flag_line(name, v) + "\n" for name, v in TRAIN_CONSTANTS.items()),
+            *(
+                epoch_lines(number, rng, cells=0, controller=False)
+                for number in range(1, epochs + 1)
+            ),
+        ]
     )

@@ -12,19 +12,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.lines import Line2D
 
+import search_arc_cifar
 import train_arc_cifar
 import train_arc_mnist
 from enas.base.errors import InputError
 from enas.base.picture_files import STARTS
 from enas.base.statistics import mean_and_error, standard_error
+from enas.base.text_table import terminal_width
 from enas.flags.parse import parse
 from enas.flags.recipes import RECIPES
+from enas.report import log_reader as report_names
 from enas.report.analysis import main, report
+from enas.report.comparison import compared
+from enas.report.comparison_plot import draw_several
 from enas.report.log import FACTS, flag_line
 from enas.report.log_plot import draw, running_mean
 from enas.report.log_reader import parse_log, read_log
 from enas.report.train_command import train_command
+from enas.report.train_cost import below_command
+from enas.session.output_dir import LOG_FILE
 from enas.space.arc import numbers_of, parse_arc, random_arc
 from tests.log_files import (
     OLDER,
@@ -33,6 +41,7 @@ from tests.log_files import (
     fact_lines,
     flag_lines,
     search_log,
+    training_log,
 )
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -390,6 +399,7 @@ def command_flags(command):
         ({"child_first_scheme": "float"}, ["--child_first_scheme=float"]),
         ({"child_n_bits": 8, "channel": 3}, ["--channel=3", "--child_n_bits=8"]),
         ({"child_out_filters": 36}, ["--child_out_filters=36"]),
+        ({"train_limit": 200}, ["--train_limit=200"]),
         ({"child_out_filters": 16}, []),  # is the train script's default
         ({"child_num_layers": 4}, ["--child_num_layers=4"]),
         ({"child_pool_layers": "1, 3"}, ["--child_pool_layers=1, 3"]),
@@ -463,6 +473,75 @@ def test_train_command_of_other_searches():
     assert words == [faithful, "--child_num_cells=3"] and settings_.child_num_cells == 3
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("./data/mnist/train", "mnist"),
+        ("my_images/train", "my_images"),
+        ("/disk/my cats & dogs/train.zip", "my_cats_dogs"),
+        ("../train", "train"),
+        ("flowers", "flowers"),
+        ("..", "images"),
+        ("x" * 300 + "/train", "x" * 40),
+    ],
+)
+def test_the_log_is_named_after_the_images(folder, name):
+    command = train_command(ARC, {"train_data_dir": folder})
+    assert command.endswith(f" >> {name}_arc.txt")
+    assert train_command(ARC, {}).endswith(" >> mnist_arc.txt")
+
+
+def below(changed=None, facts=None, minutes=1.0):
+    """What stands below the command, in one line; a step takes 2 · minutes seconds."""
+    run = only(search_log(1, changed=changed, facts=facts))
+    steps = [step._replace(minutes=step.minutes * minutes) for step in run.child_steps]
+    text = below_command(ARC, run._replace(child_steps=steps))
+    assert max(map(len, text.splitlines())) <= 80
+    return " ".join(text.split())
+
+
+def test_what_the_training_takes():
+    same = {"child_out_filters": 16}
+    text = below(same, {})
+    assert text.startswith(
+        "That is 300 epochs of 165,000 images (55,000, and 2 altered copies of each): "
+        "387,000 steps. A step of the search took 2 s; at that speed they take some 9 "
+        "days. This is an estimate: "
+    )
+    assert text.endswith("--n_aug_img=1 and --train_limit make it shorter.")
+    text = below({"child_out_filters": 8, "train_limit": 200}, {"train_images": 200})
+    assert "600 images (200, and" in text and "1,500 steps" in text
+    assert "some 50 minutes" in text and "shorter" not in text
+    assert "some 4 days" in below({}, {}, minutes=0.5)  # of 20 filters, which become 16
+    assert "took 1 s; in proportion to its size one here takes 0.8 s" in (
+        below({}, {}, minutes=0.5)
+    )
+    assert below(same) == "That is 300 epochs."  # an older log, without facts
+    assert below(same, {}, minutes=0).endswith("387,000 steps.")
+
+
+def test_what_a_training_on_cifar_takes(monkeypatch):
+    """It trains on the images, too, that the search set aside for validation."""
+    flags = {name: str(value) for name, value in search_arc_cifar.CONSTANTS.items()}
+    run = only(search_log(1, facts={}))._replace(flags=flags)
+    run.facts["train_images"] = "45000"
+    text = " ".join(below_command(ARC, run).split())
+    assert "310 epochs of 50,000 images: 121,210 steps" in text
+    assert "n_aug_img" not in text and "one here takes 3.4 s" in text  # 2 · 17/8 · 0.8
+    assert (
+        "The search had 6 layers and 20 filters. The train script has its own default, "
+        "15 and 16: add --child_num_layers=6 and --child_out_filters=20 to keep"
+    ) in text
+    monkeypatch.setitem(train_arc_cifar.CONSTANTS, "num_epochs", 7)
+    assert "That is 7 epochs" in below_command(ARC, run)
+
+
+def test_why_sizes_are_others():
+    assert "The search had 20 filters." in below()
+    for filters in (16, 36):  # the train script's own, and one that is passed
+        assert "The search had" not in below({"child_out_filters": filters})
+
+
 def test_dots_of_a_path(tmp_path, monkeypatch):
     """The log's line does not tell `./images`, `../images` and `/images` apart."""
     (tmp_path / "here").mkdir()
@@ -504,13 +583,66 @@ def test_command(log, capsys):
     assert len(rows) == 4
     accuracies = [a.accuracy for run in read_log(str(log)) for a in run.architectures]
     assert [float(row[0]) for row in rows] == sorted(accuracies, reverse=True)[:4]
-    command = re.search(r"^enas_env/bin/python .*$", out, re.M)[0]
+    command = re.search(r"^enas_env/bin/python train.*$", out, re.M)[0]
     assert command_flags(command)[0].fixed_arc == rows[0][3]
     assert picture.read_bytes().startswith(STARTS[".png"])
     assert len(picture.read_bytes()) > 20_000
     assert log.read_bytes() == before
     assert run_main(capsys, log)[0] == 0  # a picture may be replaced
     assert sorted(os.listdir(log.parent)) == ["mnist_search.png", "mnist_search.txt"]
+
+
+def test_the_output_folder_of_a_run(tmp_path, capsys):
+    (tmp_path / LOG_FILE).write_text(search_log(1))
+    status, out, err = run_main(capsys, tmp_path)
+    assert (status, err) == (0, f"analyze_log: the picture is {tmp_path}/log.png\n")
+    assert f"\nenas_env/bin/python -m enas.rank_arcs {tmp_path} --draw=25\n" in out
+    assert (tmp_path / "log.png").read_bytes().startswith(STARTS[".png"])
+    assert report_names.LOG_FILE == LOG_FILE
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [("./outputs", "./outputs"), ("my runs", "'my runs'"), (None, "FOLDER")],
+)
+def test_the_command_that_ranks_strings(folder, named):
+    text = (
+        SPECIFIED if folder is None else search_log(1, changed={"output_dir": folder})
+    )
+    told = report({1: only(text)}, 1, False)
+    assert f"\nenas_env/bin/python -m enas.rank_arcs {named} --draw=25\n" in told
+    assert ("where FOLDER is the search's" in " ".join(told.split())) == (not folder)
+
+
+@pytest.mark.parametrize("several_runs", [False, True])
+def test_a_table_that_fits_a_terminal(several_runs):
+    runs = {1: only(search_log(1))}
+    wide = report(runs, 3, several_runs)
+    assert wide == report(runs, 3, several_runs, columns=200)
+    narrow = report(runs, 3, several_runs, columns=80)
+    prose = [line for line in narrow.splitlines() if "train_arc" not in line]
+    assert max(map(len, prose)) <= 80
+    rows, halves = wide.splitlines()[2:6], narrow.splitlines()[2:9]
+    place = rows[0].index("string")
+    assert halves[0] == rows[0].rstrip()
+    for number, row in enumerate(rows[1:]):
+        first, second = halves[1 + 2 * number : 3 + 2 * number]
+        assert first == row[: place + 39]
+        assert second == " " * place + row[place + 40 :]
+
+
+def test_the_width_of_a_terminal(monkeypatch):
+    pty = pytest.importorskip("pty")
+    termios = pytest.importorskip("termios")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    one, other = pty.openpty()
+    with open(one, "wb"), open(other, "w") as terminal:
+        termios.tcsetwinsize(other, (24, 97))
+        assert terminal_width(terminal) == 97
+        monkeypatch.setenv("COLUMNS", "60")
+        assert terminal_width(terminal) == 60
+    assert terminal_width(terminal) is None  # closed
+    assert terminal_width(io.StringIO()) is None and terminal_width(None) is None
 
 
 def test_one_run_of_several(log, capsys, tmp_path):
@@ -535,6 +667,7 @@ def test_other_formats(log, capsys, tmp_path, ending, start):
         (["LOG", "--best=0"], "'0' is no whole number above 0"),
         (["LOG", "--best=²"], "is no whole number"),
         (["LOG", "--run=3"], "--run is 3; "),
+        (["LOG", "LOG", "--run=1"], "--run picks a run of one log"),
         (["LOG", "--output=x.jpg"], "it ends in .png, .svg or .pdf"),
         (["LOG", "--output="], "it ends in .png, .svg or .pdf"),
         (["LOG", "--bset=3"], "unrecognized arguments: --bset=3"),
@@ -554,7 +687,7 @@ def test_files_that_are_no_log(tmp_path, capsys):
     (tmp_path / "binary.txt").write_bytes(random.Random(1).randbytes(100_000))
     for name, message in (
         ("missing.txt", "there is no file"),
-        ("", "is a folder; name the log in it"),
+        ("", "has no log.txt; name the log of a run"),
         ("empty.txt", "is empty; name the file"),
         ("flags.txt", "has no line of a search's log; name the file"),
         ("binary.txt", "has no line of a search's log; name the file"),
@@ -633,6 +766,155 @@ def test_figure_of_a_first_epoch_and_of_a_training():
     assert axes[2].get_xlabel() == "child steps, in the first epoch"
     assert lines_of(axes[0])["loss"].get_xdata()[0] == 25
     assert [text.get_text() for text in axes[1].texts] == ["not in the log yet"]
+
+
+def notes(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_figures_without_a_controller():
+    """A training has none, and a search may have none; nothing stands in its place."""
+    random_search = search_log(
+        2, changed={"controller_training": False}, controller=False
+    )
+    for text in (training_log(2), random_search):
+        figure = draw(only(text), "")
+        assert [axes.get_title("left") for axes in figure.axes] == [
+            "Child training",
+            "Accuracy on validation and test images",
+            "",
+        ]
+        assert notes(figure) == []
+
+
+def test_a_legend_shows_what_it_names():
+    figure = draw(only(search_log(3)), "")
+    legend = figure.axes[1].get_legend()
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == [
+        "accuracy: samples, running mean",
+        "baseline",
+        "entropy: samples, running mean",
+    ]
+    lines = legend.findobj(Line2D)
+    shown = [(line.get_marker(), line.get_linestyle()) for line in lines]
+    assert shown == [(".", "None"), ("", "-"), ("", "--"), (".", "None"), ("", "-")]
+
+
+def test_a_run_of_one_line_is_drawn():
+    run = only(search_log(1).partition("epoch = 0     ch_step = 50 ")[0])
+    assert len(run.child_steps) == 1
+    loss = lines_of(draw(run, "").axes[0])["loss"]
+    assert loss.get_marker() == "o" and len(loss.get_xdata()) == 1
+
+
+def test_what_a_training_s_log_tells():
+    run = only(training_log(3))
+    told = report({1: run}, 10, False)
+    assert told.startswith("A training of one string, after 3 of 300 epochs:\n")
+    valid = [e.accuracy for e in run.evaluations if e.split == "valid"]
+    test = [e.accuracy for e in run.evaluations if e.split == "test"]
+    picked = valid.index(max(valid))
+    (row,) = re.findall(r"^valid .*$", told, re.M)
+    error = f"{standard_error(valid[-1], 5000):.4f}"
+    assert row.split()[1:5] == [f"{valid[-1]:.4f}", error, "3", f"{max(valid):.4f}"]
+    assert row.split()[6] == str(picked + 1)
+    assert (
+        f"pick epoch {picked + 1}, where test accuracy was {test[picked]:.4f}."
+    ) in " ".join(told.split())
+    start = training_log(1).partition("Epoch 1")[0]
+    assert "no evaluation in the log yet. At step 425 " in report(
+        {1: only(start)}, 10, False
+    )
+
+
+@pytest.fixture
+def two_logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = [tmp_path / "a.txt", tmp_path / "b" / "log.txt"]
+    paths[1].parent.mkdir()
+    paths[0].write_text(search_log(2, seed=1))
+    paths[1].write_text(
+        search_log(3, seed=2, changed={"child_lr_max": 0.05, "seed": 9})
+    )
+    return paths
+
+
+def test_several_logs(two_logs, capsys):
+    status, out, err = run_main(capsys, two_logs[0], two_logs[1].parent)
+    assert (status, err) == (0, "analyze_log: the picture is comparison.png\n")
+    assert os.path.getsize("comparison.png") > 20_000
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0] == ["log", "epochs", "valid", "best", "test", "strings", "flags"]
+    for row, path, rate in zip(rows[1:3], two_logs, ("0.01", "0.05"), strict=True):
+        (run,) = read_log(str(path))
+        valid, test = run.evaluations[-2:]
+        assert row[0] == {"a.txt": "a", "log.txt": "b"}[path.name]
+        assert row[1:3] == [str(run.epochs()), f"{valid.accuracy:.4f}"]
+        assert row[4] == f"{test.accuracy:.4f}"
+        best = max(np.mean([a.accuracy for a in run.architectures[:10]]), 0)
+        assert float(row[5]) >= round(best, 4) and row[6] == f"child_lr_max={rate}"
+    assert "train_arc" not in out
+    assert run_main(capsys, *two_logs, "--output=x.svg")[0] == 0
+    assert os.path.exists("x.svg")
+
+
+def test_figure_of_several_logs(two_logs):
+    runs = [(str(path), read_log(str(path))[0]) for path in two_logs]
+    trained = ("t.txt", only(training_log(2)))
+    figure = draw_several(compared([*runs, trained]))
+    loss, strings, valid, test = figure.axes
+    colors = [line.get_color() for line in loss.get_lines()]
+    assert len(set(colors)) == 3
+    for axes in (strings, valid, test):
+        assert [line.get_color() for line in axes.get_lines()] == colors
+    assert [len(line.get_xdata()) for line in strings.get_lines()] == [2, 3, 0]
+    assert list(test.get_lines()[1].get_ydata()) == [
+        e.accuracy for e in runs[1][1].evaluations if e.split == "test"
+    ]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "t"]
+    assert [line.get_color() for line in legend.get_lines()] == colors
+    assert len(draw_several(compared([trained, trained])).axes) == 3
+
+
+@pytest.mark.parametrize(
+    ("differing", "names"),
+    [
+        ([{"img_size": 24}, {"img_size": 32}], ["img_size=24", "img_size=32"]),
+        ([{"img_size": 24, "seed": 5}, {"img_size": 32}], None),  # see below
+        ([{"seed": 5}, {"seed": 6}], ["seed=5", "seed=6"]),
+        ([{}, {}], ["a", "b"]),
+        ([{"train_data_dir": "x" * 60}, {}], ["a", "b"]),
+        (
+            [
+                {"img_size": 24, "channel": 3, "batch_size": 5, "child_n_bits": 2},
+                {"img_size": 32},
+            ],
+            ["a", "b"],
+        ),
+    ],
+)
+def test_names_of_several_logs(differing, names):
+    runs = [only(search_log(1, changed=one)) for one in differing]
+    several = compared(list(zip(("logs/a.txt", "logs/b.log"), runs, strict=True)))
+    expected = names or ["img_size=24", "img_size=32"]
+    assert [one.name for one in several] == expected
+    assert [one.file for one in several] == ["a", "b"]
+
+
+def test_short_names_of_logs():
+    run = only(SPECIFIED)
+    for paths, files in (
+        (("x/a/log.txt", "y/a/log.txt"), ["x/a", "y/a"]),
+        (("a.txt", "a.txt"), ["1: a.txt", "2: a.txt"]),
+        (("p" * 50 + "1.txt", "b.txt"), None),
+    ):
+        several = compared([(path, run) for path in paths])
+        found = [one.file for one in several]
+        assert len(set(found)) == 2 and max(map(len, found)) <= 28
+        if files and files[0] == "x/a":
+            assert found == files
 
 
 def test_running_mean():

@@ -269,6 +269,7 @@ class Settings:
         0,
         "Use only this many training images, evenly from all classes. 0 for all.",
         at_least(0),
+        carried=True,
     )
     eval_limit: int = _flag(
         IMAGES,

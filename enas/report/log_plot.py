@@ -1,8 +1,8 @@
-"""Draws a run of a log as one figure of three panels over epochs.
+"""Draws a run of a log as one figure of two or three panels over epochs.
 
-The panels show the child's training, the controller, and the accuracy on validation and
-test images. pyplot must not be used, so that nothing global is touched and no display
-is needed.
+The panels show the child's training, the controller if there is one, and the accuracy
+on validation and test images. pyplot must not be used, so that nothing global is
+touched and no display is needed.
 """
 
 from collections.abc import Sequence
@@ -11,32 +11,56 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from enas.report.log_records import ControllerSample, Run
 
-SIZE = (10, 11)  # inches
+WIDTH, PANEL_HEIGHT, TITLE_HEIGHT = 10, 3.5, 0.5  # inches
 DPI = 120
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#007F5F", "#8A8A8A"
+FEW = 10  # points of which every one is shown
 SMOOTHED = 80  # a running mean takes in 1/80 of a series on each side
+
+
+# What a legend shows beside a text: one artist, or several side by side.
+Entry = tuple[tuple[Line2D, ...], str]
+
+
+def new_figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
+    """Returns a figure of panels, one below the other, that share their epochs.
+
+    Args:
+      title: a headline; none if it is empty.
+    """
+    layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08)
+    size = (WIDTH, panels * PANEL_HEIGHT + TITLE_HEIGHT)
+    figure = Figure(figsize=size, dpi=DPI, layout=layout)
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold", parse_math=False)
+    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def finish_epochs(panels: list[Axes], known: bool) -> None:
+    """Labels the axis of epochs, or of steps if a log does not tell the epochs yet."""
+    panels[-1].set_xlabel(
+        "epochs of child training" if known else "child steps, in the first epoch"
+    )
+    panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 5, 10]))
+    panels[-1].margins(x=0.02)
 
 
 def draw(run: Run, title: str) -> Figure:
     """Draws the figure of a run; save it with `savefig`."""
-    layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08)
-    figure = Figure(figsize=SIZE, dpi=DPI, layout=layout)
-    figure.suptitle(title, fontsize=12, fontweight="bold", parse_math=False)
-    child, controller, accuracy = figure.subplots(3, 1, sharex=True)
+    figure, panels = new_figure(3 if run.has_controller() else 2, title)
     steps = run.steps_per_epoch()
-    _draw_child(child, run, steps or 1.0)
-    _draw_controller(controller, run)
-    _draw_accuracy(accuracy, run)
-    accuracy.set_xlabel(
-        "epochs of child training" if steps else "child steps, in the first epoch"
-    )
-    accuracy.xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 5, 10]))
-    accuracy.margins(x=0.02)
-    figure.align_ylabels([child, controller, accuracy])
+    _draw_child(panels[0], run, steps or 1.0)
+    if run.has_controller():
+        _draw_controller(panels[1], run)
+    _draw_accuracy(panels[-1], run)
+    finish_epochs(panels, bool(steps))
+    figure.align_ylabels(panels)
     return figure
 
 
@@ -64,55 +88,67 @@ def _draw_child(axes: Axes, run: Run, steps: float) -> None:
     loss = [record.loss for record in records]
     hinge = run.flags.get("child_loss") == "squared_hinge"
     accuracy = axes.twinx()
-    _noisy(axes, x, loss, BLUE, "loss")
-    _noisy(
-        accuracy,
-        x,
-        [record.correct / record.batch_size for record in records],
-        ORANGE,
-        "training accuracy",
-    )
-    if records:  # a few steps of a very high loss must not flatten all the others
-        top = max(np.percentile(loss, 98), running_mean(loss).max(), 1e-6)
-        axes.set_ylim(0.0, 1.1 * top)
+    right = [record.correct / record.batch_size for record in records]
+    entries = [
+        *_noisy(axes, x, loss, BLUE, "loss", "steps"),
+        *_noisy(accuracy, x, right, ORANGE, "training accuracy", "steps"),
+    ]
+    if records:
+        axes.set_ylim(0.0, loss_limit([loss]))
     _label(axes, "loss (squared hinge)" if hinge else "loss (nats)", BLUE)
     _label(accuracy, "accuracy (part of a batch)", ORANGE)
-    _finish(axes, "Child training", accuracy)
+    _finish(axes, "Child training", entries, accuracy)
+
+
+def loss_limit(losses: Sequence[Sequence[float]]) -> float:
+    """Returns where the axis of losses ends; each of the series has a value.
+
+    A few steps of a very high loss must not flatten many others.
+    """
+    tops = [
+        max(np.percentile(one, 98 if len(one) > FEW else 100), running_mean(one).max())
+        for one in losses
+    ]
+    return 1.1 * max(*tops, 1e-6)
 
 
 def _draw_controller(axes: Axes, run: Run) -> None:
     records = run.controller_samples
     x = _sample_positions(records)
-    entropy = axes.twinx()
-    _noisy(axes, x, [record.accuracy for record in records], BLUE, "sampled accuracy")
-    _line(axes, x, [record.baseline for record in records], GRAY, "baseline", "--")
-    _noisy(entropy, x, [record.entropy for record in records], GREEN, "entropy")
+    twin = axes.twinx()
+    accuracy = [record.accuracy for record in records]
+    baseline = [record.baseline for record in records]
+    entropy = [record.entropy for record in records]
+    entries = [
+        *_noisy(axes, x, accuracy, BLUE, "accuracy", "samples"),
+        *_line(axes, x, baseline, GRAY, "baseline", "--"),
+        *_noisy(twin, x, entropy, GREEN, "entropy", "samples"),
+    ]
     _label(axes, "accuracy (part of a batch)", BLUE)
-    _label(entropy, "entropy of a string (nats)", GREEN)
-    _finish(
-        axes,
-        "Controller: each round drawn over the epoch that it follows",
-        entropy,
-    )
+    _label(twin, "entropy of a string (nats)", GREEN)
+    axes.set_xlabel("a round is drawn over the epoch that it follows", fontsize=9)
+    _finish(axes, "Controller", entries, twin)
 
 
 def _draw_accuracy(axes: Axes, run: Run) -> None:
-    axes.scatter(
-        [record.epoch for record in run.architectures],
-        [record.accuracy for record in run.architectures],
-        s=9,
-        color=GRAY,
-        alpha=0.5,
-        linewidths=0,
-        label="a sampled string, one batch" if run.architectures else None,
-    )
+    entries: list[Entry] = []
+    if run.architectures:
+        x = [record.epoch for record in run.architectures]
+        y = [record.accuracy for record in run.architectures]
+        axes.scatter(x, y, s=9, color=GRAY, alpha=0.5, linewidths=0)
+        dot = Line2D([], [], ls="", marker=".", color=GRAY)
+        entries.append(((dot,), "a sampled string, one batch"))
     for split, color in (("valid", BLUE), ("test", ORANGE)):
-        records = [record for record in run.evaluations if record.split == split]
-        x = [record.epoch for record in records]
-        y = [record.accuracy for record in records]
-        _line(axes, x, y, color, f"{split}, whole set", dots=60)
+        x, y = evaluated(run, split)
+        entries += _line(axes, x, y, color, f"{split}, whole set", dots=60)
     _label(axes, "accuracy (part of the images)")
-    _finish(axes, "Accuracy on validation and test images")
+    _finish(axes, "Accuracy on validation and test images", entries)
+
+
+def evaluated(run: Run, split: str) -> tuple[list[int], list[float]]:
+    """Returns epochs and accuracies of the evaluations of a split."""
+    records = [record for record in run.evaluations if record.split == split]
+    return [record.epoch for record in records], [r.accuracy for r in records]
 
 
 def _sample_positions(samples: Sequence[ControllerSample]) -> list[float]:
@@ -132,20 +168,36 @@ def _sample_positions(samples: Sequence[ControllerSample]) -> list[float]:
     ]
 
 
-def _noisy(axes: Axes, x: list[float], y: list[float], color: str, label: str) -> None:
-    """Draws faint points and their running mean."""
+def _noisy(
+    axes: Axes, x: list[float], y: list[float], color: str, label: str, dots: str
+) -> list[Entry]:
+    """Draws faint points and their running mean; returns the legend's entry, if any.
+
+    Args:
+      dots: what the points are.
+    """
     size, alpha = (4, 0.22) if len(x) > 200 else (6, 0.4)
     axes.plot(x, y, ".", color=color, alpha=alpha, markersize=size, markeredgewidth=0)
-    _line(axes, x, running_mean(y), color, label)
+    lines = _line(axes, x, running_mean(y), color, label)
+    dot = Line2D([], [], ls="", marker=".", color=color, alpha=0.6)
+    return [((dot, *shown), f"{label}: {dots}, running mean") for shown, label in lines]
 
 
-def _line(axes, x, y, color: str, label: str, style: str = "-", dots: int = 2) -> None:
-    """Draws a line with a legend entry; adds dots if it has at most `dots` points."""
-    if len(x):
-        marker = "o" if len(x) <= dots else ""
-        axes.plot(
-            x, y, style, color=color, lw=1.6, marker=marker, markersize=4, label=label
-        )
+def _line(
+    axes, x, y, color: str, label: str, style: str = "-", dots: int = 2
+) -> list[Entry]:
+    """Draws a line, with dots if it has at most `dots` points.
+
+    Returns:
+      Its entry of the legend; none if there is no point.
+    """
+    if not len(x):
+        return []
+    marker = "o" if len(x) <= dots else ""
+    lines = axes.plot(
+        x, y, style, color=color, lw=1.6, marker=marker, markersize=4, label=label
+    )
+    return [(tuple(lines), label)]
 
 
 def _label(axes: Axes, text: str, color: str = "black") -> None:
@@ -153,16 +205,22 @@ def _label(axes: Axes, text: str, color: str = "black") -> None:
     axes.tick_params(axis="y", colors=color)
 
 
-def _finish(axes: Axes, title: str, twin: Axes | None = None) -> None:
-    """Adds title, grid and, above the panel, both axes' legend; or a note if empty."""
-    both = [axes] if twin is None else [axes, twin]
+def finish_panel(axes: Axes, title: str) -> None:
+    """Adds title, grid and the numbers of epochs."""
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(alpha=0.25)
     axes.tick_params(axis="x", labelbottom=True)
-    for one in both:
-        one.spines["top"].set_visible(False)
-    handles = [line for one in both for line in one.get_legend_handles_labels()[0]]
-    if not handles:
+    axes.spines["top"].set_visible(False)
+
+
+def _finish(
+    axes: Axes, title: str, entries: list[Entry], twin: Axes | None = None
+) -> None:
+    """Adds title, grid and, above the panel, a legend; or a note if it is empty."""
+    finish_panel(axes, title)
+    both = [axes] if twin is None else [axes, twin]
+    both[-1].spines["top"].set_visible(False)
+    if not entries:
         axes.text(
             0.5,
             0.5,
@@ -175,10 +233,12 @@ def _finish(axes: Axes, title: str, twin: Axes | None = None) -> None:
             one.set_yticks([])
         return
     axes.legend(
-        handles=handles,
+        [shown for shown, _ in entries],
+        [text for _, text in entries],
+        handler_map={tuple: HandlerTuple(ndivide=None)},
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
-        ncols=len(handles),
+        ncols=len(entries),
         frameon=False,
         fontsize=9,
         borderaxespad=0.1,

@@ -26,6 +26,7 @@ from enas.report.log_records import (
 )
 from enas.space.arc import CELLS, NUMBERS, Arc, arc_from_numbers
 
+LOG_FILE = "log.txt"  # in an output folder
 MOST_RUNS = 100  # of a log, among which the one is sought that another continues
 LONGEST_LINE = 10_000  # letters; what is longer is read in parts, which say nothing
 
@@ -36,11 +37,13 @@ def read_log(path: str) -> list[Run]:
     A run that continues an earlier one of the log, from its output folder, is joined
     with it.
 
+    Args:
+      path: the log, or the output folder that holds it.
+
     Raises:
       InputError: the file cannot be read, or has no line of a search's log.
     """
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a folder; name the log in it")
+    path = log_of(path)
     if not os.path.exists(path):
         raise InputError(f"there is no file {path}; name the log of a search")
     if not os.path.isfile(path):
@@ -57,6 +60,20 @@ def read_log(path: str) -> list[Run]:
             f"search_arc_cifar.py goes to, once its first step is logged"
         )
     return runs
+
+
+def log_of(path: str) -> str:
+    """Returns a log's path, which may be given as the output folder that holds it.
+
+    Raises:
+      InputError: the folder holds no log.
+    """
+    if not os.path.isdir(path):
+        return path
+    log = os.path.join(path, LOG_FILE)
+    if not os.path.lexists(log):
+        raise InputError(f"the folder {path} has no {LOG_FILE}; name the log of a run")
+    return log
 
 
 def _encoding(path: str) -> str:

@@ -4,17 +4,37 @@ This module must not import TensorFlow.
 """
 
 import os
+import re
 import shlex
-from typing import Any
+from typing import Any, NamedTuple
 
 from enas.flags.datasets import DataSet, dataset_of
 from enas.flags.recipes import OLDER, RECIPES, with_recipe
 from enas.flags.table import FLAGS
 from enas.space.arc import Arc
 
+LONGEST_NAME = 40  # letters of the images' name in the name of a log
 
-def train_command(arc: Arc, flags: dict[str, str]) -> str:
-    """Returns a line to paste into a shell.
+
+class Training(NamedTuple):
+    """The training of a searched string.
+
+    Attributes:
+      defaults: the train script's flags, in the search's recipe.
+      passed: the flags that the command gives another value, in its order.
+    """
+
+    data: DataSet
+    defaults: dict[str, Any]
+    passed: dict[str, Any]
+
+    def value(self, name: str) -> Any:
+        """Returns the value of a flag; None if the train script has no such flag."""
+        return self.passed.get(name, self.defaults.get(name))
+
+
+def training_of(arc: Arc, flags: dict[str, str]) -> Training:
+    """Returns how a string is trained as the search's flags ask.
 
     The search's recipe is passed if the train script has another. A flag that is
     `carried` is passed if its value in the log is not the train script's default in
@@ -29,30 +49,56 @@ def train_command(arc: Arc, flags: dict[str, str]) -> str:
     """
     data = dataset_of(flags)
     defaults = data.train_constants()
-    words = ["enas_env/bin/python", f"{data.train}.py", "-fixed_arc", f'"{arc}"']
+    passed: dict[str, Any] = {}
     recipe = flags.get("recipe", OLDER)
     if recipe not in RECIPES:
         recipe = defaults["recipe"]
     if recipe != defaults["recipe"]:
-        words.append(f"--recipe={recipe}")
+        passed["recipe"] = recipe
     defaults = with_recipe(defaults, recipe)
     if len(arc.normal) != defaults.get("child_num_cells"):
-        words.append(f"--child_num_cells={len(arc.normal)}")
+        passed["child_num_cells"] = len(arc.normal)
     for name, flag in FLAGS.items():
         if not flag.carried or name not in flags or name not in defaults:
             continue
-        value = _value(name, flags[name], defaults[name], data)
+        value = value_of(name, flags[name], defaults[name], data)
         if value is None or value == defaults[name]:
             continue
         numbered = name == "child_num_layers" and any(
             letter.isdigit() for letter in flags.get("child_pool_layers", "")
         )
         if value != flag.search_size or numbered:
-            words.append(shlex.quote(f"--{name}={value}"))
-    return " ".join([*words, ">>", f"{data.name}_arc.txt"])
+            passed[name] = value
+    return Training(data, defaults, passed)
 
 
-def _value(name: str, text: str, default: Any, data: DataSet) -> Any:
+def train_command(arc: Arc, flags: dict[str, str]) -> str:
+    """Returns a line to paste into a shell; see training_of."""
+    training = training_of(arc, flags)
+    script = f"{training.data.train}.py"
+    words = ["enas_env/bin/python", script, "-fixed_arc", f'"{arc}"']
+    words += [
+        shlex.quote(f"--{name}={value}") for name, value in training.passed.items()
+    ]
+    return " ".join([*words, ">>", f"{_data_name(training)}_arc.txt"])
+
+
+def _data_name(training: Training) -> str:
+    """Returns a name of the images that is fit for a file.
+
+    Images in folders are named after the folder that holds the sets.
+    """
+    if "train_data_dir" not in training.data.paths:
+        return training.data.name
+    path = os.path.normpath(training.value("train_data_dir"))
+    path = path.removesuffix(".zip")
+    for name in (os.path.basename(os.path.dirname(path)), os.path.basename(path)):
+        if safe := re.sub(r"[^\w.-]+", "_", name).strip("._-")[:LONGEST_NAME]:
+            return safe
+    return "images"
+
+
+def value_of(name: str, text: str, default: Any, data: DataSet) -> Any:
     """Returns a flag's value from its text in a log; None if the text is damaged."""
     flag = FLAGS[name]
     value: Any
@@ -60,7 +106,7 @@ def _value(name: str, text: str, default: Any, data: DataSet) -> Any:
         if flag.type is bool:
             value = {"True": True, "False": False}[text]
         elif name in data.paths:
-            value = _path(text, default)
+            value = path_of(text, default)
         else:
             value = flag.type(text)
     except (KeyError, ValueError):
@@ -68,7 +114,7 @@ def _value(name: str, text: str, default: Any, data: DataSet) -> Any:
     return value if flag.allowed.holds(value) and str(value).isprintable() else None
 
 
-def _path(text: str, default: str) -> str:
+def path_of(text: str, default: str) -> str:
     """Returns the path whose leading dots the log does not show.
 
     This is the default if the text fits it, and else the path that exists.
