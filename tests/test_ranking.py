@@ -11,7 +11,7 @@ from benchmarks.reward_noise import components
 from enas.loop.ranking import Ranked, read_arcs, save_arcs, table
 from enas.report.events import Events
 from enas.space.arc import arc_from_numbers
-from tests.runs import SMALL_ARC, run_module
+from tests.runs import ARC, SMALL_ARC, run_module
 
 
 def test_means_and_their_difference():
@@ -25,8 +25,31 @@ def test_means_and_their_difference():
     assert lines[1].split() == ["1", "0.9000", "0.0100", "controller", "0", "1"]
     assert "mean of 2 controller: 0.8000 ± 0.1000" in lines
     assert "mean of 2 uniform: 0.5000 ± 0.0000" in lines
-    assert lines[-1].startswith("controller - uniform: +0.3000 ± 0.1000")
+    assert lines[-1] == "controller - uniform: +0.3000 ± 0.1000 (standard error)"
     assert len(table(ranked[:1]).splitlines()) == 2  # one string has no spread
+
+
+def test_a_difference_that_may_be_chance_is_called_none():
+    for first, ahead in ((0.9, "+0.2000"), (0.1, "-0.2000")):
+        ranked = [
+            Ranked("0 1", "controller", first, 0.01),
+            Ranked("0 2", "controller", 0.5, 0.01),
+            Ranked("0 3", "uniform", 0.5, 0.01),
+            Ranked("0 4", "uniform", 0.5, 0.01),
+        ]
+        *_, verdict, last = table(ranked).splitlines()
+        assert verdict.startswith(f"controller - uniform: {ahead} ± 0.2000")
+        assert last == "  no difference: it is within 2 standard errors"
+
+
+def test_the_ranking_in_a_terminal():
+    """The two cells of a string stand on two lines; nothing is lost."""
+    ranked = [Ranked(ARC, "controller", 0.9, 0.01), Ranked(ARC, "uniform", 0.8, 0.01)]
+    wide = table(ranked).splitlines()
+    assert max(map(len, wide)) > 80 and table(ranked, 200) == table(ranked)
+    narrow = table(ranked, 80).splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert " ".join(narrow[1].split() + narrow[2].split()) == " ".join(wide[1].split())
 
 
 def test_a_rounds_strings_are_kept(tmp_path):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from enas.fixed_child import FixedChild
 from enas.micro_child import MicroChild
-from enas.report.summary import parts_of, table
+from enas.report.summary import Part, parts_of, table
 from enas.space.arc import arc_from_numbers
 from enas.space.schemes import make_scheme
 from enas.utils import TrainConfig, get_train_ops
@@ -128,3 +128,16 @@ def test_a_search_child_counts_every_candidate(graph):
     assert [part.multiply_adds for part in layers] == [None] * 4
     assert all(part.packed_bytes < part.float_bytes / 3 for part in layers)
     assert "per string" in _total(parts)
+
+
+def test_a_summary_in_a_terminal():
+    """Its numbers are as wide as those of a large network."""
+    reads = {"act": 130, "sums": 106, "real": 4}
+    numbers = (10**6, 32, reads, 10**9, 10**7, 10**8)
+    parts = [Part("aux head, in training", (128, 128, 64), *numbers)]
+    wide = table(parts)
+    assert max(map(len, wide.splitlines())) > 80 and table(parts, columns=200) == wide
+    narrow = table(parts, columns=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    row = narrow.splitlines()[1].split()
+    assert row[-4:] == ["32", "1,000,000,000", "10,000.0", "kB"]

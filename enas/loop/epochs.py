@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from enas.base import random_numbers
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
+from enas.base.text_table import terminal_width
 from enas.data_utils import Data
 from enas.flags.table import Settings
 from enas.loop import configs
@@ -267,9 +269,9 @@ def _describe(model: Model, outputs: Outputs, log: Log, network: Network | None)
     log.line(params_line(params))
     if model.aux_layer is not None:
         log.line(aux_params_line(aux_params))
-    summary = table(parts_of(model, outputs, network), network)
-    tell(summary)
-    return summary
+    parts = parts_of(model, outputs, network)
+    tell(table(parts, network, terminal_width(sys.stderr)))
+    return table(parts, network)
 
 
 def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:

@@ -7,9 +7,12 @@ the controller draws, and N of an untrained one. In both cases it keeps the rank
 OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 """
 
+import sys
+
 from enas.base.errors import InputError, UsageError
 from enas.base.program import Parser, one_line_errors, show
 from enas.base.quiet import load_tensorflow
+from enas.base.text_table import terminal_width
 from enas.flags.datasets import open_data
 from enas.loop.kept_run import settings_of
 from enas.session.output_dir import plain_path
@@ -69,6 +72,6 @@ def _rank(output_dir: str, texts: list[str], draw: int) -> None:
             untrained = search.untrained_arcs(settings, draw)
             candidates += [(arc, search.UNTRAINED) for arc in untrained]
         ranked = ranking.rank(reader, sample, outputs, candidates)
-    show(ranking.table(ranked))
+    show(ranking.table(ranked, terminal_width(sys.stdout)))
     if not texts:
         ranking.save(output_dir, ranked)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from enas.base.errors import InputError
 from enas.base.files import read_json, write_json
 from enas.base.statistics import mean_and_error, standard_error
-from enas.base.text_table import text_table
+from enas.base.text_table import fit, text_table
 from enas.controller import Sample
 from enas.flags.table import Settings
 from enas.loop.epochs import Reader, count_correct
@@ -25,6 +25,7 @@ from enas.space.arc import Arc, parse_arc, random_arc
 ARCS_FILE = "arcs.json"  # the strings of the last round
 RANKING_FILE = "ranking.json"
 SPLIT = "valid"
+SURE = 2  # standard errors that a difference must have to count
 UNIFORM = "uniform"  # the source of strings drawn uniformly
 Candidate = tuple[Arc, str]  # a string, and what drew it
 
@@ -82,18 +83,24 @@ def rank(
     return sorted(ranked, key=lambda one: -one.accuracy)
 
 
-def table(ranked: Sequence[Ranked]) -> str:
+def table(ranked: Sequence[Ranked], columns: int | None = None) -> str:
     """Makes a table with a row for each string.
 
     Below it are the mean of each source, and how the others differ from the uniform
     one.
+
+    Args:
+      columns: letters that a line may have; None for any number. Where they do not do,
+        the two cells of a string stand on two lines.
     """
-    rows = [("rank", "accuracy", "error", "drawn by", "string")]
+    rows: list[tuple[str, ...]]
+    rows = [("rank", "accuracy", "± s.e.", "drawn by", "string")]
     rows += [
         (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
         for place, one in enumerate(ranked, start=1)
     ]
-    return "\n".join([text_table(rows, left=[3, 4]), *_means(ranked)])
+    lines = text_table(fit(rows, columns), left=[3, 4])
+    return "\n".join([lines, *_means(ranked)])
 
 
 def _means(ranked: Sequence[Ranked]) -> list[str]:
@@ -111,10 +118,12 @@ def _means(ranked: Sequence[Ranked]) -> list[str]:
         uniform, uniform_error = means.pop(UNIFORM)
         for source, (mean, error) in means.items():
             error = math.hypot(error, uniform_error)
+            ahead = mean - uniform
             lines.append(
-                f"{source} - uniform: {mean - uniform:+.4f} ± {error:.4f} "
-                f"(standard errors, by how strings of a kind differ)"
+                f"{source} - uniform: {ahead:+.4f} ± {error:.4f} (standard error)"
             )
+            if abs(ahead) <= SURE * error:
+                lines.append(f"  no difference: it is within {SURE} standard errors")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Runs the search: epochs of the shared child alternate with controller rounds."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from enas.base import random_numbers
 from enas.base.program import note, tell
+from enas.base.text_table import terminal_width
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import Data
 from enas.flags.table import Settings
@@ -292,5 +294,5 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
     candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
     ranked = ranking.rank(run.reader, ops.sample, ops.evaluated, candidates)
     ranking.save(run.folder, ranked)
-    tell(ranking.table(ranked))
+    tell(ranking.table(ranked, terminal_width(sys.stderr)))
     next_steps.after_search(run, ranked[0].arc)

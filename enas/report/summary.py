@@ -25,6 +25,7 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 # The kinds of numbers that a convolution reads.
 ACTIVATIONS, SUMS, REAL = "act", "sums", "real"
+_NARROW = (0, 1, 2, 3, 7, 8)  # columns of a table for a narrow terminal
 NOTE = (
     "act, sums, real: how many convolutions read activations (as many bits as a "
     "weight),\nsums of a depthwise convolution, or other numbers (images, pools, batch "
@@ -162,11 +163,15 @@ def _multiply_adds(ops: list[tf.Operation]) -> int | None:
     return multiply_adds(ops) + dense
 
 
-def table(parts: list[Part], network: Network | None = None) -> str:
+def table(
+    parts: list[Part], network: Network | None = None, columns: int | None = None
+) -> str:
     """Makes a table: a row for each part, then totals, which leave out the aux head.
 
     Args:
       network: as in parts_of. The total is then the size of its file, with the header.
+      columns: letters that a line may have; None for any number. Where they do not do,
+        the table lacks what convolutions read and the sizes of float32.
     """
     reads = (ACTIVATIONS, SUMS, REAL)
     rows: list[tuple[str, ...]]
@@ -189,11 +194,15 @@ def table(parts: list[Part], network: Network | None = None) -> str:
             _size(sum(part.float_bytes for part in counted)),
         )
     )
-    note = NOTE
+    notes = [NOTE]
     if network:
         header = _size(overhead_bytes(network))
-        note += f"\npacked: the size of the exported file, {header} of it a header"
-    return f"{text_table(rows, left=[0])}\n{note}"
+        notes.append(f"packed: the size of the exported file, {header} of it a header")
+    lines = text_table(rows, left=[0])
+    if columns is not None and max(map(len, lines.splitlines())) > columns:
+        lines = text_table([[row[n] for n in _NARROW] for row in rows], left=[0])
+        notes[0] = "what convolutions read and float32 sizes are in the run's summary"
+    return "\n".join([lines, *notes])
 
 
 def _row(part: Part) -> tuple[str, ...]:
