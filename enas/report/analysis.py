@@ -130,7 +130,8 @@ def _analyze(arguments: argparse.Namespace) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     """Shows and draws several logs."""
-    several = compared([(path, read_log(path)[-1]) for path in arguments.log])
+    logs = [log_of(path) for path in arguments.log]
+    several = compared([(log, read_log(log)[-1]) for log in logs])
     show(comparison(several, terminal_width(sys.stdout)))
 
     def draw() -> "Figure":

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from enas.base.program import visible
 from enas.base.text_table import text_table
+from enas.report.log_reader import LOG_FILE
 from enas.report.log_records import Run
 from enas.report.train_cost import filled
 
@@ -78,12 +79,14 @@ def _by_flags(flags: list[dict[str, str]]) -> list[str] | None:
 def _files(paths: list[str]) -> list[str]:
     """Returns the shortest ends of paths that differ, without `.txt` and `/log.txt`.
 
+    The logs in output folders are thus called after their folders.
+
     An end that is too long loses its beginning, and gets a number instead.
     """
     parts = []
     for path in paths:
         folder, name = os.path.split(os.path.abspath(path))
-        if name != "log.txt":
+        if name != LOG_FILE:
             folder = os.path.join(folder, os.path.splitext(name)[0])
         parts.append(folder.split(os.sep))
     for count in range(1, max(map(len, parts)) + 1):
