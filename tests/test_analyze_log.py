@@ -1,10 +1,9 @@
-"""Logs read back, their best strings, the command that trains one, and the picture."""
+"""Logs read back, and what analyze_log prints of them."""
 
 import io
 import os
 import random
 import re
-import shlex
 import subprocess
 import sys
 
@@ -12,28 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.lines import Line2D
 
-import search_arc_cifar
-import train_arc_cifar
-import train_arc_mnist
 from enas.base.errors import InputError
 from enas.base.picture_files import STARTS
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import terminal_width
-from enas.flags.parse import parse
-from enas.flags.recipes import RECIPES
 from enas.report import log_reader as report_names
-from enas.report.analysis import main, report
-from enas.report.comparison import compared
-from enas.report.comparison_plot import draw_several
+from enas.report.analysis import report
 from enas.report.log import FACTS, flag_line
-from enas.report.log_plot import draw, running_mean
-from enas.report.log_reader import parse_log, read_log
-from enas.report.train_command import train_command
-from enas.report.train_cost import below_command
+from enas.report.log_plot import draw
+from enas.report.log_reader import read_log
 from enas.session.output_dir import LOG_FILE
-from enas.space.arc import numbers_of, parse_arc, random_arc
+from enas.space.arc import numbers_of, random_arc
+from tests.analyses import ARC, command_flags, only, parsed, run_main
 from tests.log_files import (
     OLDER,
     SPECIFIED,
@@ -45,9 +35,6 @@ from tests.log_files import (
 )
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ARC = parse_arc(
-    "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3", 5
-)
 SMALL = (
     "".join(
         flag_line(name, value) + "\n"
@@ -60,15 +47,6 @@ SMALL = (
     + fact_lines(steps_per_epoch=250)
     + epoch_lines(1, random.Random(1), cells=1, steps=250, log_every=100)
 )
-
-
-def parsed(text):
-    return parse_log(text.splitlines(keepends=True))
-
-
-def only(text):
-    (run,) = parsed(text)
-    return run
 
 
 def test_the_specified_format():
@@ -379,193 +357,6 @@ def test_means_and_standard_errors():
     assert standard_error(0.0, 128) == standard_error(1.0, 128)
 
 
-def command_flags(command):
-    """What the train script makes of a printed command, and the words that it has."""
-    words = shlex.split(command)
-    assert words[0] == "enas_env/bin/python" and words[-2] == ">>"
-    script = {
-        "train_arc_mnist.py": train_arc_mnist,
-        "train_arc_cifar.py": train_arc_cifar,
-    }
-    return parse(words[1:-2], script[words[1]].CONSTANTS), words[4:-2]
-
-
-@pytest.mark.parametrize(
-    ("changed", "passed"),
-    [
-        ({}, []),
-        ({"num_epochs": 3, "child_lr_max": 0.01, "output_dir": "mine"}, []),
-        ({"child_scheme": "binarize"}, ["--child_scheme=binarize"]),
-        ({"child_first_scheme": "float"}, ["--child_first_scheme=float"]),
-        ({"child_n_bits": 8, "channel": 3}, ["--channel=3", "--child_n_bits=8"]),
-        ({"child_out_filters": 36}, ["--child_out_filters=36"]),
-        ({"train_limit": 200}, ["--train_limit=200"]),
-        ({"child_out_filters": 16}, []),  # is the train script's default
-        ({"child_num_layers": 4}, ["--child_num_layers=4"]),
-        ({"child_pool_layers": "1, 3"}, ["--child_pool_layers=1, 3"]),
-        ({"child_use_aux_heads": False}, ["--child_use_aux_heads=False"]),
-        (
-            {"random_flip": True, "img_size": 64, "random_rotation": 10},
-            ["--img_size=64", "--random_flip=True", "--random_rotation=10.0"],
-        ),
-        ({"child_pool_layers": "1 3 "}, ["--child_pool_layers=1 3 "]),
-        ({"train_data_dir": "my $HOME/x"}, ["--train_data_dir=my $HOME/x"]),
-        ({"img_size": "3x"}, []),  # damaged
-        ({"recipe": "best"}, []),  # likewise
-        ({"child_shortcut": True}, ["--child_shortcut=True"]),
-        (RECIPES["faithful"] | {"recipe": "faithful"}, ["--recipe=faithful"]),
-        (
-            RECIPES["faithful"] | {"recipe": "faithful", "child_node_mean": True},
-            ["--recipe=faithful", "--child_node_mean=True"],
-        ),
-    ],
-)
-def test_train_command(changed, passed):
-    run = only(search_log(1, changed=changed))
-    given_flags, words = command_flags(train_command(ARC, run.flags))
-    assert words == passed
-    assert given_flags.fixed_arc == str(ARC)
-
-
-def test_train_command_where_the_script_s_recipe_was_edited(monkeypatch):
-    monkeypatch.setitem(train_arc_mnist.CONSTANTS, "recipe", "faithful")
-    faithful = RECIPES["faithful"] | {"recipe": "faithful"}
-    for changed, passed in (
-        ({}, ["--recipe=recommended"]),
-        (faithful, []),
-        (faithful | {"child_node_mean": True}, ["--child_node_mean=True"]),
-    ):
-        run = only(search_log(1, changed=changed))
-        assert command_flags(train_command(ARC, run.flags))[1] == passed
-
-
-def test_train_command_of_other_searches():
-    """Also of those that are older than recipes, and thus faithful."""
-    faithful = "--recipe=faithful"
-    cifar = {
-        "data_path": "/data/cifar10",
-        "child_num_layers": "6",
-        "num_valids": "5000",
-    }
-    command = train_command(ARC, cifar)
-    assert command_flags(command)[1] == [faithful]
-    assert "train_arc_cifar.py" in command and command.endswith(">> cifar_arc.txt")
-    cifar |= {"child_num_layers": "8", "data_path": "pictures"}
-    assert command_flags(train_command(ARC, cifar))[1] == [
-        faithful,
-        "--data_path=pictures",
-        "--child_num_layers=8",
-    ]
-    cifar = {"data_path": "pictures", "child_pool_layers": "1 3 6"}
-    cifar["child_num_layers"] = "6"  # of which the third reduction is
-    assert command_flags(train_command(ARC, cifar))[1] == [
-        faithful,
-        "--data_path=pictures",
-        "--child_num_layers=6",
-        "--child_pool_layers=1 3 6",
-    ]
-    older_mnist = {"data_path": "/data/mnist", "img_size": "24", "channel": "1"}
-    assert command_flags(train_command(ARC, older_mnist))[1] == [
-        faithful,
-        "--img_size=24",
-    ]
-    settings_, words = command_flags(train_command(random_arc(3, random.Random(1)), {}))
-    assert words == [faithful, "--child_num_cells=3"] and settings_.child_num_cells == 3
-
-
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [
-        ("./data/mnist/train", "mnist"),
-        ("my_images/train", "my_images"),
-        ("/disk/my cats & dogs/train.zip", "my_cats_dogs"),
-        ("../train", "train"),
-        ("flowers", "flowers"),
-        ("..", "images"),
-        ("x" * 300 + "/train", "x" * 40),
-    ],
-)
-def test_the_log_is_named_after_the_images(folder, name):
-    command = train_command(ARC, {"train_data_dir": folder})
-    assert command.endswith(f" >> {name}_arc.txt")
-    assert train_command(ARC, {}).endswith(" >> mnist_arc.txt")
-
-
-def below(changed=None, facts=None, minutes=1.0):
-    """What stands below the command, in one line; a step takes 2 · minutes seconds."""
-    run = only(search_log(1, changed=changed, facts=facts))
-    steps = [step._replace(minutes=step.minutes * minutes) for step in run.child_steps]
-    text = below_command(ARC, run._replace(child_steps=steps))
-    assert max(map(len, text.splitlines())) <= 80
-    return " ".join(text.split())
-
-
-def test_what_the_training_takes():
-    same = {"child_out_filters": 16}
-    text = below(same, {})
-    assert text.startswith(
-        "That is 300 epochs of 165,000 images (55,000, and 2 altered copies of each): "
-        "387,000 steps. A step of the search took 2 s; at that speed they take some 9 "
-        "days. This is an estimate: "
-    )
-    assert text.endswith("--n_aug_img=1 and --train_limit make it shorter.")
-    text = below({"child_out_filters": 8, "train_limit": 200}, {"train_images": 200})
-    assert "600 images (200, and" in text and "1,500 steps" in text
-    assert "some 50 minutes" in text and "shorter" not in text
-    assert "some 4 days" in below({}, {}, minutes=0.5)  # of 20 filters, which become 16
-    assert "took 1 s; in proportion to its size one here takes 0.8 s" in (
-        below({}, {}, minutes=0.5)
-    )
-    assert below(same) == "That is 300 epochs."  # an older log, without facts
-    assert below(same, {}, minutes=0).endswith("387,000 steps.")
-
-
-def test_what_a_training_on_cifar_takes(monkeypatch):
-    """It trains on the images, too, that the search set aside for validation."""
-    flags = {name: str(value) for name, value in search_arc_cifar.CONSTANTS.items()}
-    run = only(search_log(1, facts={}))._replace(flags=flags)
-    run.facts["train_images"] = "45000"
-    text = " ".join(below_command(ARC, run).split())
-    assert "310 epochs of 50,000 images: 121,210 steps" in text
-    assert "n_aug_img" not in text and "one here takes 3.4 s" in text  # 2 · 17/8 · 0.8
-    assert (
-        "The search had 6 layers and 20 filters. The train script has its own default, "
-        "15 and 16: add --child_num_layers=6 and --child_out_filters=20 to keep"
-    ) in text
-    monkeypatch.setitem(train_arc_cifar.CONSTANTS, "num_epochs", 7)
-    assert "That is 7 epochs" in below_command(ARC, run)
-
-
-def test_why_sizes_are_others():
-    assert "The search had 20 filters." in below()
-    for filters in (16, 36):  # the train script's own, and one that is passed
-        assert "The search had" not in below({"child_out_filters": filters})
-
-
-def test_dots_of_a_path(tmp_path, monkeypatch):
-    """The log's line does not tell `./images`, `../images` and `/images` apart."""
-    (tmp_path / "here").mkdir()
-    (tmp_path / "images").mkdir()
-    (tmp_path / "here" / "train.zip").touch()
-    monkeypatch.chdir(tmp_path / "here")
-    flags = {"train_data_dir": "./train", "val_data_dir": "../images"}
-    flags["test_data_dir"] = "./" + "long" * 30
-    run = only(search_log(1, changed=flags))
-    assert command_flags(train_command(ARC, run.flags))[1] == [
-        f"--{name}={value}" for name, value in flags.items()
-    ]
-
-
-def run_main(capsys, *arguments):
-    """Status, stdout and stderr of the command."""
-    status = 0
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as leaving:
-        status = leaving.code
-    return status, *capsys.readouterr()
-
-
 @pytest.fixture
 def log(tmp_path):
     path = tmp_path / "mnist_search.txt"
@@ -730,84 +521,6 @@ def test_a_search_that_has_shown_no_strings_yet(tmp_path, capsys):
     assert path.with_suffix(".png").stat().st_size > 10_000
 
 
-def lines_of(axes):
-    return {line.get_label(): line for line in axes.get_lines()}
-
-
-def test_figure():
-    run = only(search_log(5))
-    figure = draw(run, "a$b$ {}")
-    child, controller, accuracy, right, entropy = figure.axes
-    assert child.get_xlabel() == "" and accuracy.get_xlabel().startswith("epochs")
-    loss = lines_of(child)["loss"]
-    assert loss.get_xdata()[0] == 25 / 430 and loss.get_xdata()[-1] == 5
-    np.testing.assert_allclose(
-        loss.get_ydata(), running_mean([step.loss for step in run.child_steps])
-    )
-    assert "training accuracy" in lines_of(right)
-    baseline = lines_of(controller)["baseline"]
-    assert list(baseline.get_ydata()) == [s.baseline for s in run.controller_samples]
-    assert baseline.get_xdata()[11:13] == pytest.approx([1, 1 + 1 / 12])
-    assert "entropy" in lines_of(entropy)
-    for split in ("valid", "test"):
-        line = lines_of(accuracy)[f"{split}, whole set"]
-        assert list(line.get_xdata()) == [1, 2, 3, 4, 5]
-        measured = [e.accuracy for e in run.evaluations if e.split == split]
-        assert list(line.get_ydata()) == measured
-    (dots,) = accuracy.collections
-    assert dots.get_offsets().tolist() == [
-        [a.epoch, a.accuracy] for a in run.architectures
-    ]
-
-
-def test_figure_of_a_first_epoch_and_of_a_training():
-    start = only(search_log(1).partition("Epoch 1")[0])
-    axes = draw(start, "").axes
-    assert axes[2].get_xlabel() == "child steps, in the first epoch"
-    assert lines_of(axes[0])["loss"].get_xdata()[0] == 25
-    assert [text.get_text() for text in axes[1].texts] == ["not in the log yet"]
-
-
-def notes(figure):
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_figures_without_a_controller():
-    """A training has none, and a search may have none; nothing stands in its place."""
-    random_search = search_log(
-        2, changed={"controller_training": False}, controller=False
-    )
-    for text in (training_log(2), random_search):
-        figure = draw(only(text), "")
-        assert [axes.get_title("left") for axes in figure.axes] == [
-            "Child training",
-            "Accuracy on validation and test images",
-            "",
-        ]
-        assert notes(figure) == []
-
-
-def test_a_legend_shows_what_it_names():
-    figure = draw(only(search_log(3)), "")
-    legend = figure.axes[1].get_legend()
-    texts = [text.get_text() for text in legend.get_texts()]
-    assert texts == [
-        "accuracy: samples, running mean",
-        "baseline",
-        "entropy: samples, running mean",
-    ]
-    lines = legend.findobj(Line2D)
-    shown = [(line.get_marker(), line.get_linestyle()) for line in lines]
-    assert shown == [(".", "None"), ("", "-"), ("", "--"), (".", "None"), ("", "-")]
-
-
-def test_a_run_of_one_line_is_drawn():
-    run = only(search_log(1).partition("epoch = 0     ch_step = 50 ")[0])
-    assert len(run.child_steps) == 1
-    loss = lines_of(draw(run, "").axes[0])["loss"]
-    assert loss.get_marker() == "o" and len(loss.get_xdata()) == 1
-
-
 def test_what_a_training_s_log_tells():
     run = only(training_log(3))
     told = report({1: run}, 10, False)
@@ -826,105 +539,6 @@ def test_what_a_training_s_log_tells():
     assert "no evaluation in the log yet. At step 425 " in report(
         {1: only(start)}, 10, False
     )
-
-
-@pytest.fixture
-def two_logs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    paths = [tmp_path / "a.txt", tmp_path / "b0.5" / "log.txt"]
-    paths[1].parent.mkdir()
-    paths[0].write_text(search_log(2, seed=1))
-    paths[1].write_text(
-        search_log(3, seed=2, changed={"child_lr_max": 0.05, "seed": 9})
-    )
-    return paths
-
-
-def test_several_logs(two_logs, capsys):
-    status, out, err = run_main(capsys, two_logs[0], two_logs[1].parent)
-    assert (status, err) == (0, "analyze_log: the picture is comparison.png\n")
-    assert os.path.getsize("comparison.png") > 20_000
-    rows = [line.split() for line in out.splitlines()]
-    assert rows[0] == ["log", "epochs", "valid", "best", "test", "strings", "flags"]
-    for row, path, rate in zip(rows[1:3], two_logs, ("0.01", "0.05"), strict=True):
-        (run,) = read_log(str(path))
-        valid, test = run.evaluations[-2:]
-        assert row[0] == {"a.txt": "a", "log.txt": "b0.5"}[path.name]
-        assert row[1:3] == [str(run.epochs()), f"{valid.accuracy:.4f}"]
-        assert row[4] == f"{test.accuracy:.4f}"
-        best = max(np.mean([a.accuracy for a in run.architectures[:10]]), 0)
-        assert float(row[5]) >= round(best, 4) and row[6] == f"child_lr_max={rate}"
-    assert "train_arc" not in out
-    assert run_main(capsys, *two_logs, "--output=x.svg")[0] == 0
-    assert os.path.exists("x.svg")
-
-
-def test_figure_of_several_logs(two_logs):
-    runs = [(str(path), read_log(str(path))[0]) for path in two_logs]
-    trained = ("t.txt", only(training_log(2)))
-    figure = draw_several(compared([*runs, trained]))
-    loss, strings, valid, test = figure.axes
-    colors = [line.get_color() for line in loss.get_lines()]
-    assert len(set(colors)) == 3
-    for axes in (strings, valid, test):
-        assert [line.get_color() for line in axes.get_lines()] == colors
-    assert [len(line.get_xdata()) for line in strings.get_lines()] == [2, 3, 0]
-    assert list(test.get_lines()[1].get_ydata()) == [
-        e.accuracy for e in runs[1][1].evaluations if e.split == "test"
-    ]
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["a", "b0.5", "t"]
-    assert [line.get_color() for line in legend.get_lines()] == colors
-    assert len(draw_several(compared([trained, trained])).axes) == 3
-
-
-@pytest.mark.parametrize(
-    ("differing", "names"),
-    [
-        ([{"img_size": 24}, {"img_size": 32}], ["img_size=24", "img_size=32"]),
-        ([{"img_size": 24, "seed": 5}, {"img_size": 32}], None),  # see below
-        ([{"seed": 5}, {"seed": 6}], ["seed=5", "seed=6"]),
-        ([{}, {}], ["a", "b"]),
-        ([{"train_data_dir": "x" * 60}, {}], ["a", "b"]),
-        (
-            [
-                {"img_size": 24, "channel": 3, "batch_size": 5, "child_n_bits": 2},
-                {"img_size": 32},
-            ],
-            ["a", "b"],
-        ),
-    ],
-)
-def test_names_of_several_logs(differing, names):
-    runs = [only(search_log(1, changed=one)) for one in differing]
-    several = compared(list(zip(("logs/a.txt", "logs/b.log"), runs, strict=True)))
-    expected = names or ["img_size=24", "img_size=32"]
-    assert [one.name for one in several] == expected
-    assert [one.file for one in several] == ["a", "b"]
-
-
-def test_short_names_of_logs():
-    run = only(SPECIFIED)
-    for paths, files in (
-        (("x/a/log.txt", "y/a/log.txt"), ["x/a", "y/a"]),
-        (("runs/lr0.1/log.txt", "runs/lr0.2/log.txt"), ["lr0.1", "lr0.2"]),
-        (("a.txt", "a.txt"), None),
-        (("p" * 50 + "1.txt", "b.txt"), None),
-    ):
-        several = compared([(path, run) for path in paths])
-        found = [one.file for one in several]
-        assert len(set(found)) == 2 and max(map(len, found)) <= 28
-        assert found == (files or found)
-
-
-def test_running_mean():
-    values = np.random.default_rng(1).random(400)
-    beside = 5  # of 400 values
-    expected = [values[max(0, i - beside) : i + beside + 1].mean() for i in range(400)]
-    np.testing.assert_allclose(running_mean(values), expected)
-    assert list(running_mean([])) == []
-    assert list(running_mean([3.0, 5.0])) == [3, 5]
-    assert list(running_mean([1.0, 2.0, 6.0])) == [1.5, 3, 4]
 
 
 def test_as_a_program_without_tensorflow(log):
