@@ -62,7 +62,7 @@ def _cost(training: Training, run: Run) -> str:
     text += (
         f" A step of the search took {_short(measured)} s; {here} "
         f"{_duration(seconds)}. This is an estimate: the steps of a lone string take "
-        f"between a quarter of the time of an average one and half as long again "
+        f"between a fifth of the time of an average one and half as long again "
         f"(docs/costs.md)."
     )
     return f"{text} {_shorter(training, copies)}" if seconds >= LONG else text
