@@ -36,6 +36,9 @@ from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from enas.images.image_files import EXTENSIONS
 from enas.loop import ranking
+from enas.loop.history import Evaluation, History
+from enas.loop.stopping import keep_best
+from enas.loop.trained import IMAGES_FILE
 from enas.network import file
 from enas.report import analysis
 from enas.report.events import Events
@@ -202,6 +205,7 @@ def try_checkpoint(rng: RNG, folder: str) -> None:
     folder_of_run = OutputDir(path, False, CONSTANTS).begin()
     try:
         ranking.read_arcs(path, CONSTANTS["child_num_cells"])
+        History(path, 1)
         with (
             tf.Graph().as_default(),
             input_errors(),
@@ -232,6 +236,8 @@ def _run_folder() -> dict[str, bytes]:
             session.save()
             session.save()
         ranking.save_arcs(path, 1, [parse_arc(ARC, 5)])
+        History(path, 0).add(Evaluation(1, 1, 0.5, 0.5))
+        _write(os.path.join(path, IMAGES_FILE), b"{}")
         for name in sorted(set(os.listdir(path)) - {"lock", "versions.json"}):
             with open(os.path.join(path, name), "rb") as stream:
                 files[name] = stream.read()
@@ -268,6 +274,8 @@ def try_hostile_folder(rng: RNG, folder: str) -> None:
         _write(os.path.join(path, name), content)
     owned = [*files, LOG_FILE, "summary.txt", "versions.json", "ranking.json", "events"]
     owned += [
+        "evaluations.json",
+        "best",
         "lock",
         "checkpoint",
         ".enas-lock",
@@ -300,6 +308,8 @@ def try_hostile_folder(rng: RNG, folder: str) -> None:
                 with closing(Events(os.path.join(run.path, "events"), 0)) as events:
                     events.scalars("child", 1, {"loss": 1.0})
                 ranking.save_arcs(run.path, 1, [parse_arc(ARC, 5)])
+                History(run.path, 1).add(Evaluation(1, 1, 0.5, 0.5))
+                keep_best(run.path, session)
                 session.save()
             log.close()
         finally:

@@ -67,7 +67,7 @@ def test_a_search_that_was_ended_goes_on(tmp_path, undisturbed, line, number, st
     code, before, errors = end_at(line, number, *search)
     assert code == status
     if number != signal.SIGKILL:
-        assert errors[-1].startswith("search_arc_mnist.py: interrupted and saved; to go")
+        assert errors[-1].startswith("search_arc_mnist.py: interrupted and saved; ")
         assert errors[-1].endswith(f"search_arc_mnist.py --resume={out}")
         assert any(line.startswith("saving …") for line in errors)
     step, updates, epochs = counters(out)

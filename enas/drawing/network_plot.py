@@ -40,7 +40,7 @@ EVEN, ODD = "#37474f", "#a0522d"  # colours of the lines from even and odd layer
 Row = tuple[str, str, str]  # of a box: its text, second line, and key of FILLS
 AUX_ROWS: list[Row] = [
     ("aux head", "in training only", "aux"),
-    ("average pool 5×5", "stride 3", "aux"),
+    ("average pool 5×5", "stride 3, then to 2×2", "aux"),
     ("conv 1×1", "128 filters", "aux"),
     ("conv over the whole area", "768 filters", "aux"),
     ("global average pool", "768", "aux"),
