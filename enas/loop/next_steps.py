@@ -1,7 +1,9 @@
 """Says on stderr what to type next, once a run has ended."""
 
 import os
+from contextlib import suppress
 
+from enas.base.errors import InputError
 from enas.base.program import command, tell, visible
 from enas.flags.datasets import dataset_of
 from enas.flags.table import Settings
@@ -9,7 +11,9 @@ from enas.loop.epochs import Run
 from enas.loop.history import best_of
 from enas.loop.stopping import BEST_FOLDER
 from enas.network import file
+from enas.report.log_reader import read_log
 from enas.report.train_command import train_command
+from enas.report.train_cost import below_command
 from enas.session.output_dir import LOG_FILE
 from enas.space.arc import parse_arc
 
@@ -36,9 +40,11 @@ def after_search(run: Run, best: str | None) -> None:
         flags = {name: str(value) for name, value in run.settings.flags().items()}
         arc = parse_arc(best, run.settings.child_num_cells)
         lines += [
-            "and train the best one (its flags are explained by analyze_log):",
+            "and train the best one:",
             _indented(train_command(arc, flags)),
         ]
+        with suppress(InputError):  # the log is only asked for how long it takes
+            lines.append(below_command(arc, read_log(run.folder)[-1]))
     tell("\n".join(lines))
 
 
