@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import dataset_options_pb2
 
 from enas.base.errors import InputError
 from enas.data_utils import (
@@ -19,7 +20,7 @@ from enas.data_utils import (
 from enas.images.augment import augmented, with_augmented_copies
 from enas.images.batch_augment import BatchAugmentation
 from enas.images.image_files import decode
-from enas.session.input_pipeline import InputPipeline
+from enas.session.input_pipeline import STREAMS, InputPipeline
 
 MNIST = "data/mnist"
 
@@ -309,3 +310,17 @@ def test_seeds(data):
 
     assert first_batches(1) == first_batches(1)
     assert first_batches(1) != first_batches(2)
+
+
+def test_no_stream_is_tuned():
+    """The end of a session would wait for the thread that tunes one."""
+    split = Split(np.zeros((4, 1, 1, 1), np.uint8), np.zeros(4, np.int32))
+    half = np.full(1, 0.5, np.float32)
+    with tf.Graph().as_default() as graph:
+        InputPipeline(Data(split, split, split, half, half, ("a",)), 2)
+    options = [op for op in graph.get_operations() if op.type == "OptionsDataset"]
+    assert len(options) == len(STREAMS)
+    for op in options:
+        kept = dataset_options_pb2.Options.FromString(op.get_attr("serialized_options"))
+        assert not kept.autotune_options.enabled
+        assert kept.autotune_options.HasField("enabled")

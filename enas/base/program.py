@@ -6,10 +6,12 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from enas.base.errors import InputError, Interrupted, UsageError
+from enas.base.text_table import terminal_width
 
 LONGEST = 1000  # letters of a note
 
@@ -109,15 +111,19 @@ def tell(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Prints one line on stderr.
+    """Prints one line on stderr; a terminal gets it in lines of whole words.
 
     It is made `visible`, and a long text is cut: a part of it may be a stranger's.
     """
     words = " ".join(text.split())
     if len(words) > LONGEST:
         words = f"{words[:LONGEST]} … ({len(words)} letters)"
-    with suppress(OSError):  # nobody listens
-        print(visible(words), file=sys.stderr, flush=True)
+    words, columns = visible(words), terminal_width(sys.stderr)
+    if columns is not None:
+        words = textwrap.fill(
+            words, columns, break_long_words=False, break_on_hyphens=False
+        )
+    tell(words)
 
 
 def command(*words: str) -> str:
