@@ -77,12 +77,16 @@ def test_a_rate_that_does_not_fall_is_told(words, said):
     [
         ((), 430, []),
         (("--num_epochs=10",), 430, []),
-        (("--num_epochs=10",), 8, ["too few", "a round of the controller"]),
+        (("--num_epochs=10",), 8, ["child steps are few", "a round of the controller"]),
         (("--num_epochs=70",), 8, ["--controller_train_every=38 "]),
         (("--num_epochs=70", "--controller_train_every=38"), 8, []),
         (("--num_epochs=70", "--controller_train_steps=6"), 8, []),
         (("--num_epochs=70", "--controller_training=False"), 8, []),
-        (("--num_epochs=10", "--controller_train_every=38"), 8, ["num_epochs=50)"]),
+        (
+            ("--num_epochs=10", "--controller_train_every=38"),
+            8,
+            ["num_epochs=32 makes 250"],
+        ),
         (("--num_epochs=0",), 8, []),
     ],
 )

@@ -111,7 +111,7 @@ def scripts(pages: Pages) -> list[str]:
 
 def flags_of(script: str) -> set[str]:
     """The flags of a script by its name without .py, with their other names."""
-    flags = {"help", *importlib.import_module(script).CONSTANTS}
+    flags = {"help", "resume", *importlib.import_module(script).CONSTANTS}
     return flags | {"child_fixed_arc"} if "fixed_arc" in flags else flags
 
 

@@ -10,9 +10,8 @@ MOST_NAMES = 20  # of classes
 # A round that has this many times as many samples as child steps before it takes most
 # of a run's time.
 OUT_OF_PROPORTION = 8
-# With fewer child steps, strings of a search do not differ beyond chance
-# (docs/learning.md).
-LEAST_STEPS = 400
+# With fewer child steps, a search has not learnt much (docs/learning.md).
+LEAST_STEPS = 250
 
 
 def steps_per_epoch(settings: Settings, data: Data) -> int:
@@ -98,9 +97,9 @@ def _about_steps(settings: Settings, steps: int) -> str:
     if total >= LEAST_STEPS or not settings.num_epochs:
         return ""
     return (
-        f"{total} child steps are too few to tell good strings from bad ones; a search "
-        f"needs some {LEAST_STEPS} and more (--num_epochs="
-        f"{math.ceil(LEAST_STEPS / steps)}), as docs/learning.md tells"
+        f"{total} child steps are few, and strings may still be near chance; "
+        f"--num_epochs={math.ceil(LEAST_STEPS / steps)} makes {LEAST_STEPS} of them "
+        f"(docs/learning.md)"
     )
 
 
