@@ -1,5 +1,6 @@
 """What `import enas` offers to notebooks."""
 
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ def test_the_example_of_the_docs(tmp_path):
     process = subprocess.run(
         [sys.executable, f"{ROOT}/docs/notebook.py", "--no_such_flag=1"],
         cwd=tmp_path,
-        env={"PYTHONPATH": ROOT, "PATH": ""},
+        env=os.environ | {"PYTHONPATH": ROOT},
         capture_output=True,
         text=True,
         check=False,

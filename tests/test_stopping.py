@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from enas.base.errors import InputError, UsageError
 from enas.flags.parse import parse
@@ -13,7 +14,10 @@ from enas.loop.history import Evaluation, History
 from enas.loop.kept_run import settings_of
 from enas.loop.stopping import BEST_FOLDER
 from enas.session.checkpoint_files import found_in
-from tests.runs import CONTINUED, SMALL, SMALL_ARC, count, run, variables
+from enas.session.session import Session
+from enas.session.warm_start import WarmStart
+from tests.runs import CONTINUED, SMALL, SMALL_ARC, count, run
+from tests.runs import variables as variables_of
 from train_arc_cifar import CONSTANTS
 
 STILL = ("--child_lr_max=1e-12", "--child_lr_min=0", "--child_scheme=float")
@@ -47,7 +51,7 @@ def test_patience(tmp_path, accuracies, patience, is_over):
     assert history.is_over(patience) == is_over
     # So it is for a run that goes on from here; a checkpoint before knows less.
     assert History(str(tmp_path), 1000).evaluations == history.evaluations
-    assert History(str(tmp_path), 10).evaluations == history.evaluations[:1]
+    assert History(str(tmp_path), 1).evaluations == history.evaluations[:1]
 
 
 def test_an_evaluation_that_is_made_again_replaces_the_first(tmp_path):
@@ -120,7 +124,7 @@ def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
     lines = process.stdout.splitlines()
     assert count(lines, f"Eval at {kept[0].step * (len(kept) + 1)}") == 2
     assert count(lines, "valid_accuracy") == 1
-    trained = variables(out)
+    trained = variables_of(out)
 
     # Another one starts from its weights, and from new ones where shapes differ.
     other = str(tmp_path / "other")
@@ -137,7 +141,7 @@ def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
     assert count(process.stdout.splitlines(), "epoch = ") == 1
     assert f"weight tensors start from {found_in(out)[-1]}" in process.stderr
     assert process.stderr.splitlines()[-1].endswith(f"--resume={other}")
-    started = variables(other)
+    started = variables_of(other)
     for name in ("child/head/w", "child/stem_conv/kernel"):
         np.testing.assert_allclose(started[name], trained[name], atol=1e-6)
 
@@ -155,6 +159,45 @@ def test_weights_of_nothing_alike_are_refused(tmp_path):
     assert last == (
         f"train_arc_mnist.py: init_from: {tmp_path} has no checkpoint of a run"
     )
+
+
+def graph_of(**shapes):
+    """A graph of trained variables that hold ones."""
+    graph = tf.Graph()
+    with graph.as_default():
+        for name, shape in shapes.items():
+            tf.compat.v1.get_variable(name, shape, initializer=tf.ones_initializer())
+    return graph.as_default()
+
+
+def test_weights_that_fit_are_taken_over(tmp_path, capfd):
+    out = str(tmp_path)
+    with graph_of(kept=[2], other=[2]), Session(out, None, 10.0) as session:
+        session.save()
+    with graph_of(kept=[2], other=[3], new=[1]):
+        variables = tf.compat.v1.trainable_variables()
+        zeros = [variable.assign(tf.zeros_like(variable)) for variable in variables]
+        start = WarmStart(out).start
+        with tf.compat.v1.Session() as session:
+            session.run(zeros)
+            start(session)
+            kept, other, new = session.run(variables)
+    assert kept.tolist() == [1, 1] and not other.any() and not new.any()
+    (line,) = capfd.readouterr().err.splitlines()[-1:]
+    assert line.startswith(f"1 of 3 weight tensors start from {found_in(out)[-1]}; ")
+    assert line.endswith("none of their shape: new, other")
+
+
+def test_a_run_of_which_nothing_fits_is_refused(tmp_path):
+    out = str(tmp_path)
+    with graph_of(w=[2]), Session(out, None, 10.0) as session:
+        session.save()
+    with graph_of(w=[3]), pytest.raises(InputError, match="no weight of the run in"):
+        WarmStart(out)
+    with open(found_in(out)[-1] + ".index", "wb") as stream:
+        stream.write(b"nonsense")
+    with graph_of(w=[2]), pytest.raises(InputError, match=r"init_from: .* is damaged"):
+        WarmStart(out)
 
 
 @pytest.mark.parametrize(

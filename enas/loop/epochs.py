@@ -224,7 +224,7 @@ def run_epochs(
             progress,
             settings,
             steps,
-            History(folder.path, step),
+            History(folder.path, epochs),
             TimeLeft(settings.num_epochs * steps - step),
         )
         for epoch in range(epochs, settings.num_epochs):

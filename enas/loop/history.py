@@ -33,7 +33,7 @@ class History:
 
     Args:
       folder: the run's own folder.
-      step: the step that the run is at.
+      epochs: how many epochs the run has done.
 
     Attributes:
       evaluations: the earliest first.
@@ -42,9 +42,9 @@ class History:
       InputError: the file is damaged.
     """
 
-    def __init__(self, folder: str, step: int):
+    def __init__(self, folder: str, epochs: int):
         self._path = os.path.join(folder, FILE)
-        self.evaluations = [one for one in read(folder) if one.step <= step]
+        self.evaluations = [one for one in read(folder) if one.epoch <= epochs]
 
     def add(self, evaluation: Evaluation) -> None:
         """Adds an evaluation; it replaces one of the same epoch or later.

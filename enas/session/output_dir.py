@@ -319,6 +319,5 @@ def _move_aside(path: str, lock: FolderLock) -> None:
         raise
     lock.release()
     note(
-        f"moved the earlier run in {path} to {moved}; "
-        f"--output_dir={moved} --reset_output_dir=False goes on with it"
+        f"moved the earlier run in {path} to {moved}; --resume={moved} goes on with it"
     )
