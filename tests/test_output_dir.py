@@ -84,7 +84,7 @@ def test_a_link_to_the_folder_stays(earlier, tmp_path, capsys):
     assert os.readlink(link) == str(earlier)
     assert json.loads((earlier / FLAGS_FILE).read_text())["seed"] == 2
     assert read_flags(str(tmp_path / "out.1")) == FLAGS
-    assert f"--output_dir={earlier}.1" in capsys.readouterr().err
+    assert f"--resume={earlier}.1" in capsys.readouterr().err
 
 
 def test_moving_aside_takes_the_first_free_name(earlier, tmp_path):
