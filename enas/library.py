@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from enas.base.errors import InputError, UsageError
+from enas.base.errors import InputError as InputError
+from enas.base.errors import UsageError as UsageError
 from enas.flags.datasets import DATASETS, DataSet
 from enas.flags.parse import parse
 from enas.flags.table import Settings
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
     from enas.loop.history import Evaluation
     from enas.loop.ranking import Ranked
-
-__all__ = [
-    "InputError",
-    "UsageError",
-    "draw_arc",
-    "keras_model",
-    "parse_arc",
-    "read_log",
-    "search",
-    "train",
-]
 
 # The kind of each list of records of a run, as `read_log` names it.
 _KINDS = {

@@ -10,6 +10,8 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from enas.base.errors import InputError
@@ -71,6 +73,21 @@ def write_json(path: str, content: Any) -> None:
       InputError: it cannot be written.
     """
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """Turns what a file that was written here may raise when read into InputErrors.
+
+    Raises:
+      InputError: it cannot be read, or it is damaged.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise InputError(f"{path} is damaged: {e}") from None
 
 
 def write_text(path: str, text: str) -> None:

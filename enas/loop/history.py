@@ -7,8 +7,7 @@ that is forgotten, since it will be evaluated again.
 import os
 from typing import NamedTuple
 
-from enas.base.errors import InputError
-from enas.base.files import read_json, write_json
+from enas.base.files import read_json, readable, write_json
 
 FILE = "evaluations.json"
 
@@ -91,12 +90,8 @@ def read(folder: str) -> list[Evaluation]:
     path = os.path.join(folder, FILE)
     if not os.path.exists(path):
         return []
-    try:
+    with readable(path):
         return [_checked(Evaluation(**one)) for one in read_json(path)]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
 
 
 def _checked(one: Evaluation) -> Evaluation:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from enas.base.errors import InputError
-from enas.base.files import read_json, write_json
+from enas.base.files import read_json, readable, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
 from enas.controller import Sample
@@ -146,12 +145,8 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
     path = os.path.join(output_dir, ARCS_FILE)
     if not os.path.exists(path):
         return []
-    try:
+    with readable(path):
         return [parse_arc(text, num_cells) for text in read_json(path)["arcs"]]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        raise InputError(f"{path} is damaged: {e}") from None
 
 
 def read(output_dir: str) -> list[Ranked]:
@@ -163,12 +158,8 @@ def read(output_dir: str) -> list[Ranked]:
     path = os.path.join(output_dir, RANKING_FILE)
     if not os.path.exists(path):
         return []
-    try:
+    with readable(path):
         return [Ranked(**one) for one in read_json(path)]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
 
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:

@@ -3,7 +3,7 @@
 import os
 
 from enas.base.errors import InputError
-from enas.base.files import write_bytes
+from enas.base.files import open_regular, write_bytes
 from enas.loop.trained import IMAGES_FILE
 from enas.session.output_dir import FLAGS_FILE, check_entries
 from enas.session.session import Session
@@ -26,7 +26,7 @@ def keep_best(folder: str, session: Session) -> None:
         os.makedirs(best, exist_ok=True)
         check_entries(best)
         for name in (FLAGS_FILE, IMAGES_FILE):
-            with open(os.path.join(folder, name), "rb") as stream:
+            with open_regular(os.path.join(folder, name), "rb") as stream:
                 write_bytes(os.path.join(best, name), stream.read())
     except OSError as error:
         raise InputError(f"cannot write {best}: {error.strerror}") from None

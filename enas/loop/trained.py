@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from enas.base.errors import InputError
-from enas.base.files import read_json, write_json
+from enas.base.files import read_json, readable, write_json
 from enas.data_utils import Data
 from enas.export.walk import Source, Trained, trained_network_of
 from enas.fixed_child import FixedChild
@@ -62,7 +61,7 @@ def _kept_images(settings: Settings) -> Images:
     if not os.path.exists(path):  # of a version before there was such a file
         data = open_data(settings)()
         return Images(data.mean, data.std, data.classes)
-    try:
+    with readable(path):
         content = read_json(path)
         mean, std = (np.array(content[name], np.float32) for name in ("mean", "std"))
         classes = content["classes"]
@@ -75,10 +74,6 @@ def _kept_images(settings: Settings) -> Images:
             and all(isinstance(name, str) for name in classes)
         ):
             raise ValueError("not what was written there")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
     return Images(mean, std, classes)
 
 
