@@ -11,6 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from enas.base import random_numbers
+from enas.base.errors import UsageError
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
@@ -36,6 +37,7 @@ from enas.report.log import (
     params_line,
 )
 from enas.report.summary import parts_of, table
+from enas.session.checkpoint_files import found_in
 from enas.session.input_pipeline import InputPipeline, stream_number
 from enas.session.output_dir import LOG_FILE, OutputDir, plain_path
 from enas.session.progress import Progress
@@ -197,10 +199,11 @@ def run_epochs(
             summary = _describe(model, ops.child.outputs, log, network)
             if folder is None:
                 return
+            start = _start(settings, folder)
             folder.begin()
             log.keep_in(os.path.join(folder.path, LOG_FILE))
             progress = Progress(steps)
-            session = stack.enter_context(_open(settings, pipeline, log, folder))
+            session = stack.enter_context(_open(settings, pipeline, log, folder, start))
             progress.check(session)
             folder.check()
             if folder.continues:  # else they were kept when it began
@@ -243,14 +246,32 @@ def run_epochs(
             at_end(run, ops)
 
 
+def _start(settings: Settings, folder: OutputDir) -> Callable | None:
+    """Returns what gives a new run its first weights; None if they are random.
+
+    Raises:
+      UsageError: they are in the folder that the run would move aside.
+      InputError: the other run's weights cannot be used.
+    """
+    if not settings.init_from or (folder.continues and found_in(folder.path)):
+        return None
+    other = plain_path(settings.init_from)
+    if os.path.realpath(other) == os.path.realpath(folder.path):
+        raise UsageError(
+            f"init_from and output_dir are both {other}; name another output_dir"
+        )
+    return WarmStart(other).start
+
+
 def _open(
-    settings: Settings, pipeline: InputPipeline, log: Log, folder: OutputDir
+    settings: Settings,
+    pipeline: InputPipeline,
+    log: Log,
+    folder: OutputDir,
+    start: Callable | None,
 ) -> Session:
     """Opens the session of a run in its folder."""
     minutes = settings.max_minutes
-    start = None
-    if settings.init_from:
-        start = WarmStart(plain_path(settings.init_from)).start
     return Session(
         folder.path,
         pipeline,

@@ -68,8 +68,9 @@ def resumed(argv: list[str], constants: dict[str, Any]) -> list[str]:
     named = [argv[n].partition("=")[2] for n in places]
     if len(places) > 1 or not named[0]:
         raise UsageError("resume one run, by its folder: --resume=FOLDER")
-    for name in ("output_dir", "reset_output_dir"):
-        if any(word.lstrip("-").startswith((name, "no" + name)) for word in rest[1:]):
+    given = {w.lstrip("-").partition("=")[0] for w in rest[1:] if w.startswith("-")}
+    for name in ("output_dir", "reset_output_dir", "recipe"):
+        if given & {name, "no" + name}:
             raise UsageError(f"--resume says what {name} would; pass one of them")
     folder = plain_path(named[0])
     script, flags = _script_and_flags(folder)

@@ -14,6 +14,7 @@ from enas.network import file
 from enas.report.log_reader import read_log
 from enas.report.train_command import train_command
 from enas.report.train_cost import below_command
+from enas.session.checkpoint_files import found_in
 from enas.session.output_dir import LOG_FILE
 from enas.space.arc import parse_arc
 
@@ -64,8 +65,8 @@ def after_training(run: Run) -> None:
         ]
     evaluations = run.history.evaluations
     best = best_of(evaluations)
-    if run.settings.patience and best:
-        path = os.path.join(run.folder, BEST_FOLDER)
+    path = os.path.join(run.folder, BEST_FOLDER)
+    if run.settings.patience and best and found_in(path):
         lines += [
             f"The best epoch was {best.epoch} (valid_accuracy {best.valid:.4f}, "
             f"test_accuracy {best.test:.4f}); its network is exported by",
