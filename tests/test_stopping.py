@@ -208,7 +208,9 @@ def test_a_run_of_which_nothing_fits_is_refused(tmp_path):
         (("--resume=out", "--resume=out"), 2, "resume one run, by its folder"),
         (("--resume=out", "--output_dir=x"), 2, "--resume says what output_dir would"),
         (("--resume=out", CONTINUED), 2, "--resume says what reset_output_dir would"),
+        (("--resume=out", "--recipe=faithful"), 2, "--resume says what recipe would"),
         (("--resume=nowhere",), 1, "name the output folder of a run"),
+        (("--resume=x", "--seed", "1"), 1, "name the output folder of a run"),
     ],
 )
 def test_resume_names_one_folder(words, status, message):
