@@ -76,11 +76,13 @@ def search(dataset: str = "mnist", **settings: Any) -> Searched:
       FloatingPointError: the loss or its gradient is not finite.
       enas.base.errors.Interrupted: Ctrl-C; the run was saved.
     """
-    from enas.loop import history, main, ranking
+    from enas.loop import history, main
 
     folder = main.run("search", _settings(_dataset(dataset).search, settings))
     if folder is None:
         return Searched(None, [], [])
+    from enas.loop import ranking  # it needs TensorFlow, and wrong settings do not
+
     return Searched(folder, ranking.read(folder), history.read(folder))
 
 
