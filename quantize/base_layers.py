@@ -17,7 +17,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from quantize.base_ops import depthwise_conv2d, scale_gradient
+from quantize.base_ops import conv2d, depthwise_conv2d, scale_gradient
 
 # The name scope of a 2×2 convolution whose kernel is zero off its diagonal.
 DIAGONAL = "diagonal"
@@ -234,7 +234,7 @@ class BaseConv2D(BaseSpatial):
     def call(self, inputs):
         (kernel,) = self.kernels(inputs.shape[-1])
         padding = self.padding.upper()
-        return self.add_bias(tf.nn.conv2d(inputs, kernel, self.strides, padding))
+        return self.add_bias(conv2d(inputs, kernel, self.strides, padding))
 
     def get_config(self):
         return super().get_config() | {"filters": self.filters}
@@ -276,7 +276,7 @@ class BaseSeparableConv2D(BaseSpatial):
     def call(self, inputs):
         depthwise, pointwise = self.kernels(inputs.shape[-1])
         outputs = self._depthwise(inputs, depthwise)
-        return self.add_bias(tf.nn.conv2d(outputs, pointwise, 1, "SAME"))
+        return self.add_bias(conv2d(outputs, pointwise, 1, "SAME"))
 
     def get_config(self):
         return super().get_config() | {"filters": self.filters}

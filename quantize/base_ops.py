@@ -1,4 +1,4 @@
-"""Straight-through gradients and a faster depthwise convolution, for every scheme.
+"""Straight-through gradients and faster convolutions, for every scheme.
 
 A quantizer is a step function, so its own gradient is zero almost everywhere. The
 straight-through estimator (Bengio et al., arXiv:1308.3432) passes the incoming gradient
@@ -10,7 +10,12 @@ This module must not know any scheme, layer or variable.
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
+
+# The name scopes of a 1×1 convolution, and of a depthwise kernel's gradient, that are
+# computed as products of matrices.
+POINTWISE, PAIRS = "pointwise", "pairs"
 
 
 def gradient_within_one(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -28,11 +33,17 @@ def gradient_within_one(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def gradient_between(low: float, high: float) -> Callable:
-    """Makes the gradient function "dy where low <= x < high, else 0"."""
+    """Makes the gradient function "dy where low <= x < high, else 0", as one fused op.
+
+    Args:
+      low, high: float32 numbers.
+    """
+    last = float(np.nextafter(np.float32(high), np.float32(-np.inf)))
 
     def gradient(dy: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        inside = tf.logical_and(tf.greater_equal(x, low), tf.less(x, high))
-        return dy * tf.cast(inside, dy.dtype)
+        return tf.raw_ops.QuantizeAndDequantizeV4Grad(
+            gradients=dy, input=x, input_min=low, input_max=last
+        ).input_backprop
 
     return gradient
 
@@ -63,6 +74,30 @@ def straight_through(
         return forward(x), lambda dy: gradient(dy, x)
 
     return step(x)
+
+
+def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -> tf.Tensor:
+    """Convolution; a 1×1 kernel with stride 1 is computed as a product of matrices.
+
+    That is faster than the op for convolutions, above all in the gradients. The op
+    remains if the number of channels is known only when it runs.
+
+    Args:
+      x: float32 [N, H, W, C]. kernel: float32 [K, K, C, F]. Both receive gradient.
+      padding: 'SAME' or 'VALID'.
+
+    Returns:
+      [N, H', W', F].
+    """
+    size, _, channels, filters = kernel.shape
+    if size != 1 or stride != 1 or channels is None:
+        return tf.nn.conv2d(x, kernel, stride, padding)
+    with tf.name_scope(POINTWISE):
+        pixels = tf.reshape(x, [-1, channels])
+        products = tf.matmul(pixels, tf.reshape(kernel, [channels, filters]))
+        if None in x.shape[1:3]:
+            return tf.reshape(products, tf.concat([tf.shape(x)[:3], [filters]], 0))
+        return tf.reshape(products, [-1, *x.shape[1:3], filters])
 
 
 def depthwise_conv2d(
@@ -102,13 +137,17 @@ def depthwise_conv2d(
 def _kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
     """Gradient of a depthwise kernel [size, size, C, 1] with stride 1 and SAME padding.
 
-    oneDNN is fast if a kernel is one or three columns wide: eight times as fast for
-    three columns as for five. So one op computes the middle three columns. Each other
-    column is one more op, on a shifted x.
+    Images smaller than the kernel have a way of their own, since oneDNN takes ten times
+    as long for them. On others oneDNN is fast if a kernel is one or three columns wide:
+    eight times as fast for three columns as for five. So one op computes the middle
+    three columns. Each other column is one more op, on a shifted x.
     """
     if size <= 3:
         return _columns_gradient(x, dy, size, size)
-    half, width = size // 2, x.shape[2]
+    height, width = x.shape[1:3]
+    if None not in (height, width) and max(height, width) < size:
+        return _pairs_gradient(x, dy, size)
+    half = size // 2
     moved = tf.pad(x, [[0, 0], [0, 0], [half, half], [0, 0]])
 
     def column(number):
@@ -128,6 +167,37 @@ def _columns_gradient(x: tf.Tensor, dy: tf.Tensor, rows: int, columns: int):
         strides=[1, 1, 1, 1],
         padding="SAME",
     )
+
+
+def _pairs_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+    """The same gradient for small images, as two products of matrices.
+
+    The first one multiplies, in each channel, every pixel of x with every pixel of dy,
+    and adds over the batch: [C, H·W, H·W]. The second one adds those pairs of pixels
+    that lie under the same weight of the kernel.
+    """
+    _, height, width, channels = x.shape
+    pixels = height * width
+    with tf.name_scope(PAIRS):
+        left, right = (tf.reshape(images, [-1, pixels, channels]) for images in (x, dy))
+        left, right = tf.transpose(left, [2, 1, 0]), tf.transpose(right, [2, 0, 1])
+        pairs = tf.reshape(tf.matmul(left, right), [channels, pixels * pixels])
+        sums = tf.matmul(pairs, tf.constant(_under_weight(height, width, size)))
+        return tf.reshape(tf.transpose(sums), [size, size, channels, 1])
+
+
+def _under_weight(height: int, width: int, size: int) -> np.ndarray:
+    """Tells which weight of a kernel joins a pixel of x with one of the output.
+
+    Returns:
+      float32 [(H·W)², size²], 1 where a weight joins the two pixels of a pair, else 0.
+    """
+    rows, columns = np.indices((height, width)).reshape(2, -1)
+    row = rows[:, None] - rows + size // 2
+    column = columns[:, None] - columns + size // 2
+    joined = (np.minimum(row, column) >= 0) & (np.maximum(row, column) < size)
+    weight = np.where(joined, row * size + column, -1)
+    return (weight.reshape(-1, 1) == np.arange(size * size)).astype(np.float32)
 
 
 def scaled(quantizer: Callable[[tf.Tensor], tf.Tensor], w: tf.Tensor, H: float):

@@ -21,8 +21,16 @@ def _levels(n_bits: int) -> float:
     return float(2 ** (n_bits - 1))
 
 
-def _fixed_point(x: tf.Tensor, m: float) -> tf.Tensor:
-    return tf.clip_by_value(tf.round(x * m), -m, m - 1.0) / m
+def _fixed_point(x: tf.Tensor, n_bits: int) -> tf.Tensor:
+    """Computes clip(round(x·m), -m, m - 1)/m by one op, which reads x only once."""
+    return tf.raw_ops.QuantizeAndDequantizeV2(
+        input=x,
+        input_min=-1.0,
+        input_max=1.0 - 1.0 / _levels(n_bits),
+        num_bits=n_bits,
+        range_given=True,
+        round_mode="HALF_TO_EVEN",
+    )
 
 
 def quantized_tanh(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
@@ -41,7 +49,7 @@ def quantized_tanh(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
     """
     m = _levels(n_bits)
     gradient = gradient_between(-1.0 - 0.5 / m, 1.0 - 0.5 / m)
-    return straight_through(lambda x: _fixed_point(x, m), gradient, x)
+    return straight_through(lambda x: _fixed_point(x, n_bits), gradient, x)
 
 
 def quantized_relu(x: tf.Tensor, n_bits: int = 4) -> tf.Tensor:
@@ -83,9 +91,11 @@ def quantize(w: tf.Tensor, n_bits: int = 4, H: float = 1.0) -> tf.Tensor:
     Raises:
       ValueError: n_bits below 2.
     """
-    m = _levels(n_bits)
+    _levels(n_bits)
 
     def step(x):
-        return straight_through(lambda x: _fixed_point(x, m), gradient_everywhere, x)
+        return straight_through(
+            lambda x: _fixed_point(x, n_bits), gradient_everywhere, x
+        )
 
     return scaled(step, w, H)

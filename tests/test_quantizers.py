@@ -82,6 +82,43 @@ def within_one(x):
     return np.abs(x) <= 1
 
 
+def floats_around(points):
+    """The float32 numbers at and beside some points, eight on each side."""
+    found = [np.array(points, np.float32)]
+    up = down = found[0]
+    for _ in range(8):
+        up = np.nextafter(up, np.float32(np.inf))
+        down = np.nextafter(down, np.float32(-np.inf))
+        found += [up, down]
+    return np.concatenate(found)
+
+
+def test_the_ternary_activation_is_its_formula_in_float32():
+    """The packed file, C and ONNX compute it so; x - 1/2 is rounded."""
+    rng = np.random.default_rng(0)
+    x = [floats_around([0, 0.5, -0.5, 1, -1, 1.5, -1.5, 1e-30, 1e30])]
+    x += [rng.normal(size=10**5), rng.uniform(-1, 1, 10**5), [np.inf, -np.inf]]
+    x = np.concatenate(x).astype(np.float32)
+    expected = np.clip(np.ceil(x - np.float32(0.5)), -1, 1)
+    np.testing.assert_array_equal(ternary_tanh(tf.constant(x)), expected)
+    assert np.isnan(ternary_tanh(tf.constant([np.nan]))).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 8, 16, 24, 32])
+def test_the_n_bit_activation_is_its_formula_in_float32(n):
+    m = np.float32(2 ** (n - 1))
+    rng = np.random.default_rng(n)
+    halves = np.concatenate([np.arange(-40, 41) / 2, [-m, -m - 0.5, m - 1, m - 0.5]])
+    x = [floats_around(halves / m), rng.normal(size=10**5), [np.inf, -np.inf]]
+    x = np.concatenate(x).astype(np.float32)
+    value, slope = value_and_gradient(lambda x: quantized_tanh(x, n), x)
+    expected = np.clip(np.round(x * m), -m, m - np.float32(1)) / m
+    np.testing.assert_array_equal(value, expected)
+    low, high = np.float32(-1 - 0.5 / m), np.float32(1 - 0.5 / m)
+    np.testing.assert_array_equal(slope, (low <= x) & (x < high))
+    np.testing.assert_array_equal(quantize(tf.constant(x), n), expected)
+
+
 @given(arrays)
 def test_binary_activation(x):
     check(binary_tanh, x, np_binary, within_one)

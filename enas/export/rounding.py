@@ -25,6 +25,7 @@ from enas.network.steps import (
     Value,
     normalized,
 )
+from quantize.base_ops import conv2d
 
 _PIXELS = (2, 16, 16)  # images, height and width that are tried
 MOST_BLOCKS = 9  # of channels, in a dense layer
@@ -108,7 +109,9 @@ class Rounding:
         with tf.Graph().as_default(), self._session() as session:
             placed = tf.compat.v1.placeholder_with_default(images, images.shape)
             real = kernel * np.float32(2.0**-unit.shift if unit else 1.0)
-            result = session.run(tf.nn.conv2d(placed, real, 1, "SAME"))
+            result = session.run(
+                conv2d(placed, tf.constant(real, tf.float32), 1, "SAME")
+            )
         wrong = {}
         for order in (ROWS, COLUMNS):
             one = Convolve((0,), step.size, step.filters, step.format, order)

@@ -43,6 +43,7 @@ from enas.network.steps import (
 )
 from enas.space.schemes import ACTIVATION
 from quantize.base_layers import DIAGONAL
+from quantize.base_ops import POINTWISE
 
 Tensors = tuple[Any, ...]
 NO_NETWORK = (TooLarge, NotImplementedError)  # what a walk raises of a child
@@ -272,6 +273,13 @@ class _Walk:
         form, rest = self._kernel(op, lambda kernel: [kernel])
         return (self._add(Convolve(x, size, filters, form, ROWS), op, *rest),)
 
+    def _pointwise(self, op: tf.Operation) -> tuple[int, ...]:
+        """Passes the product of pixels and a kernel [C, F]."""
+        form, rest = self._kernel(op, lambda kernel: [kernel[None, None]])
+        filters = op.inputs[1].shape[1]
+        step = Convolve(self._whole(op), 1, filters, form, ROWS)
+        return (self._add(step, op, *rest),)
+
     def _depthwise(self, op: tf.Operation) -> tuple[int, ...]:
         x, size = self._whole(op), op.inputs[1].shape[0]
         stride = op.get_attr("strides")[1]
@@ -312,7 +320,9 @@ class _Walk:
         assert list(_constant(op.inputs[1].op)) == [1, 2]
         return (self._add(GlobalAverage(self._whole(op)), op),)
 
-    def _dense(self, op: tf.Operation) -> tuple[int, ...]:
+    def _product(self, op: tf.Operation) -> tuple[int, ...]:
+        if is_within(op, POINTWISE):
+            return self._pointwise(op)
         x, weights = self._whole(op), op.inputs[1]
         return (self._add(Dense(x, weights.shape[1], 1), op, (weights,)),)
 
@@ -321,6 +331,11 @@ class _Walk:
 
     def _first(self, op: tf.Operation) -> tuple[int, ...]:
         return self._inputs(op)[0]
+
+    def _reshaped(self, op: tf.Operation) -> tuple[int, ...]:
+        if not is_within(op, POINTWISE):
+            raise NotImplementedError(f"the export knows no reshaping like {op.name}")
+        return self._first(op)
 
 
 # What an op outside of activations becomes.
@@ -333,10 +348,11 @@ _PASSED: dict[str, Callable[[_Walk, tf.Operation], tuple[int, ...]]] = {
     "FusedBatchNormV3": _Walk._norm,
     "Identity": _Walk._first,
     "IdentityN": _Walk._first,
-    "MatMul": _Walk._dense,
+    "MatMul": _Walk._product,
     "MaxPool": lambda walk, op: walk._pool(MaxPool, op),
     "Mean": _Walk._average,
     "Mul": _Walk._half,
+    "Reshape": _Walk._reshaped,
     "Tile": _Walk._tile,
 }
 

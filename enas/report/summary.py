@@ -15,7 +15,7 @@ from enas.common_ops import is_within, pieces_of
 from enas.models import Model, Outputs
 from enas.network.file import file_bytes, overhead_bytes, part_bytes
 from enas.network.network import Network
-from enas.report.multiply_adds import multiply_adds
+from enas.report.multiply_adds import is_pointwise, multiply_adds
 from enas.space.schemes import ACTIVATION
 
 FLOAT_BITS = 32
@@ -136,18 +136,23 @@ def _part(
         shape,
         weights,
         bits,
-        dict(Counter(_read_by(op) for op in ops if op.type in _CONVOLUTIONS)),
+        dict(Counter(_read_by(op) for op in ops if _is_convolution(op))),
         _multiply_adds(ops),
         math.ceil((packed_bits + others * FLOAT_BITS) / 8),
         (weights + others) * FLOAT_BITS // 8,
     )
 
 
+def _is_convolution(op: tf.Operation) -> bool:
+    return op.type in _CONVOLUTIONS or is_pointwise(op)
+
+
 def _read_by(convolution: tf.Operation) -> str:
     """Returns the kind of numbers that a convolution slides over."""
     source = convolution.inputs[0].op
-    # A custom gradient puts an identity after what it computes.
-    while source.type in ("Identity", "IdentityN") and not is_within(
+    # A custom gradient puts an identity after what it computes, and a 1×1 convolution
+    # reads the pixels of an image as a matrix.
+    while source.type in ("Identity", "IdentityN", "Reshape") and not is_within(
         source, ACTIVATION
     ):
         source = source.inputs[0].op
@@ -159,7 +164,11 @@ def _read_by(convolution: tf.Operation) -> str:
 def _multiply_adds(ops: list[tf.Operation]) -> int | None:
     if any(op.type in _CALLS for op in ops):
         return None
-    dense = sum(math.prod(op.inputs[1].shape) for op in ops if op.type == "MatMul")
+    dense = sum(
+        math.prod(op.inputs[1].shape)
+        for op in ops
+        if op.type == "MatMul" and not is_pointwise(op)
+    )
     return multiply_adds(ops) + dense
 
 
