@@ -63,14 +63,14 @@ def route(cell: tf.Tensor, num_cells: int) -> Routing:
     index, op = (edges[:, choices.index(kind)] for kind in ("index", "op"))
     reads = tf.math.bincount(index, minlength=num_cells + 2, maxlength=num_cells + 2)
     unread = tf.cast(tf.where(tf.equal(reads, 0))[:, 0], tf.int32)
-    row = index + tf.constant(row_offsets(num_cells))
-    sampled = [tf.equal(op, number) for number in range(len(OPERATIONS))]
+    row, count = index + tf.constant(row_offsets(num_cells)), len(OPERATIONS)
+    takes = tf.one_hot(op, count, axis=0, dtype=tf.int32)
     return Routing(
         index,
         op,
         unread,
-        [tf.boolean_mask(row, mask) for mask in sampled],
-        [tf.cast(mask, tf.int32) for mask in sampled],
+        tf.dynamic_partition(row, op, count),
+        tf.unstack(takes),
     )
 
 
@@ -137,8 +137,8 @@ class MicroChild(Model):
         for block in range(self.config.num_cells):
             sides = []
             for edge in (2 * block, 2 * block + 1):
-                x = get_node(nodes, index[edge], image)
-                y = run_edge(x, op[edge], *[rows[edge] for rows in edge_rows])
+                rows = [rows[edge] for rows in edge_rows]
+                y = run_edge(nodes, index[edge], op[edge], *rows)
                 y.set_shape(image)
                 sides.append(y)
             node = self._node(*sides)
@@ -179,17 +179,18 @@ class MicroChild(Model):
         return self._functions[key]
 
     def _edge_function(self, context: Context, filters: int, image) -> Callable:
-        """Makes the function that runs an edge: [N, H, W, F] to [N, H, W, F].
+        """Makes the function that runs an edge and returns [N, H, W, F].
 
-        It takes x, the operation's number (scalar), and the edge's row for each
-        operation that has weights.
+        It takes the nodes, the number of the one that it reads, the operation's number
+        (scalars), and the edge's row for each operation that has weights.
         """
 
         specs = [operation.weights(filters, 1) for operation in OPERATIONS]
         with_weights = [number for number, spec in enumerate(specs) if spec]
 
         @tf.function(autograph=False)
-        def run_edge(x, op, *rows):
+        def run_edge(nodes, index, op, *rows):
+            x = get_node(nodes, index, image)
             row_of = dict(zip(with_weights, rows, strict=True))
 
             def branch(number: int, operation: Operation) -> Callable:

@@ -5,8 +5,7 @@ string at a time, so its state and input are [1, D].
 """
 
 import operator
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -122,8 +121,15 @@ class MicroController(Controller):
         state = (tf.zeros([1, units]), tf.zeros([1, units]))
         prior = tf.constant(self.config.op_prior)
         noise = self._noise()
-        normal, drawn, state = self._sample_cell(state, prior, noise)
-        reduction, drawn_too, _ = self._sample_cell(state, tf.zeros_like(prior), noise)
+        weights = _Weights(*map(tf.convert_to_tensor, self._weights))
+        choose = {
+            "index": self._chooser(self._index_logits),
+            "op": self._chooser(self._op_logits),
+        }
+        normal, drawn, state = self._sample_cell(state, prior, noise, weights, choose)
+        reduction, drawn_too, _ = self._sample_cell(
+            state, tf.zeros_like(prior), noise, weights, choose
+        )
         drawn += drawn_too
         return Sample(
             normal,
@@ -145,10 +151,19 @@ class MicroController(Controller):
         return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), counts))
 
     def _sample_cell(
-        self, state: tuple, op_prior: tf.Tensor, noise: Iterator[tf.Tensor]
+        self,
+        state: tuple,
+        op_prior: tf.Tensor,
+        noise: Iterator[tf.Tensor],
+        weights: _Weights,
+        choose: dict[str, Callable],
     ) -> tuple[tf.Tensor, list[_Draw], tuple]:
-        """Returns (the cell int32 [4·B], its draws, the LSTM's state after it)."""
-        weights = self._weights
+        """Returns (the cell int32 [4·B], its draws, the LSTM's state after it).
+
+        Args:
+          weights: the values of the weights.
+          choose: for each kind of choice, a function that `_chooser` made.
+        """
         anchors, keys = [], []
         for _ in range(2):
             state = lstm(weights.start, state, weights.w_lstm)
@@ -156,35 +171,63 @@ class MicroController(Controller):
             keys.append(tf.matmul(state[1], weights.anchor_w))
         drawn = []
         for _ in range(self.config.num_cells):
-            content, key = tf.concat(anchors, 0), tf.concat(keys, 0)  # [b+2, D]
-            # For each kind of choice: the function that makes logits; the embedding.
-            heads = {
-                "index": (partial(self._index_logits, key), content),
-                "op": (partial(self._op_logits, op_prior), weights.op_embedding),
+            # For each kind of choice, what its logits come from, and the embeddings of
+            # its options.
+            given = {
+                "index": ((keys, weights.query_w, weights.attention_v), anchors),
+                "op": (
+                    (op_prior, weights.op_w, weights.op_bias),
+                    [weights.op_embedding],
+                ),
             }
             inputs, block = weights.start, {}
             for kind in CHOICES:
-                logits_of, embedding = heads[kind]
                 for side in SIDES:
-                    state = lstm(inputs, state, weights.w_lstm)
-                    draw = _draw(logits_of(state[1]), next(noise))
-                    inputs = draw.read(embedding)
-                    block[f"{kind}_{side}"] = draw
+                    chosen = choose[kind](
+                        inputs, state, weights.w_lstm, next(noise), *given[kind]
+                    )
+                    block[f"{kind}_{side}"], inputs, state = chosen
             drawn += [block[field] for field in Block._fields]
             state = lstm(inputs, state, weights.w_lstm)
             anchors.append(state[1])
             keys.append(tf.matmul(state[1], weights.anchor_w))
         return tf.concat([draw.number for draw in drawn], 0), drawn, state
 
-    def _index_logits(self, key: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-        """Attention over the anchors: keys [b+2, D] and h [1, D] to logits [1, b+2]."""
-        query = tf.tanh(key + tf.matmul(h, self._weights.query_w))
-        logits = tf.matmul(self._weights.attention_v, query, True, True)
+    def _chooser(self, logits_of: Callable) -> Callable:
+        """Makes the function that chooses for one side of a block.
+
+        It is traced once for each number of options and called for every choice that
+        has as many, so the graph stays small. It takes the LSTM's input and state, its
+        weights, Gumbel noise, what `logits_of` takes before the state, and a list of
+        the options' embeddings, [n, D] together. It returns (the _Draw, the next input,
+        the next state).
+        """
+
+        @tf.function(autograph=False)
+        def choose(inputs, state, w_lstm, noise, given, embeddings):
+            state = lstm(inputs, state, w_lstm)
+            draw = _draw(logits_of(*given, state[1]), noise)
+            return draw, draw.read(tf.concat(embeddings, 0)), state
+
+        return choose
+
+    def _index_logits(
+        self,
+        keys: list[tf.Tensor],
+        query_w: tf.Tensor,
+        attention_v: tf.Tensor,
+        h: tf.Tensor,
+    ) -> tf.Tensor:
+        """Attention over b+2 anchors: keys [1, D] and h [1, D] to logits [1, b+2]."""
+        query = tf.tanh(tf.concat(keys, 0) + tf.matmul(h, query_w))
+        logits = tf.matmul(attention_v, query, True, True)
         return self._squash(logits, self.config.tanh_constant)
 
-    def _op_logits(self, prior: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+    def _op_logits(
+        self, prior: tf.Tensor, op_w: tf.Tensor, op_bias: tf.Tensor, h: tf.Tensor
+    ) -> tf.Tensor:
         """Maps h [1, D] to the operations' logits [1, O]; the prior is [O]."""
-        logits = tf.matmul(h, self._weights.op_w) + self._weights.op_bias
+        logits = tf.matmul(h, op_w) + op_bias
         constant = self.config.tanh_constant / self.config.op_tanh_reduce
         return self._squash(logits, constant) + prior
 
