@@ -6,6 +6,8 @@ a graph is built. Images stay uint8 until they are batched.
 
 import os
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from enas.base.program import note
 from enas.images.augment import with_augmented_copies
 from enas.images.class_folders import Listing, list_folder, list_zip
 from enas.images.image_files import open_zip, read_image
+from enas.images.reading import Reading
 
 
 class Split(NamedTuple):
@@ -117,16 +120,26 @@ class Source:
         return [items[position] for position in even_choice(labels, limit)]
 
     def read(self, img_size: int, channels: int, limit: int = 0) -> Split:
-        """Decodes the images.
+        """Decodes the images; see `begin`."""
+        reading, labels = self.begin(img_size, channels, limit)
+        return Split(reading.images(), labels)
+
+    def begin(
+        self, img_size: int, channels: int, limit: int = 0
+    ) -> tuple[Reading, np.ndarray]:
+        """Begins to decode the images.
 
         Args:
           img_size: height and width to which images are resized, in pixels.
           channels: 1 reads the images as gray, 3 as colour (RGB).
           limit: how many images to read, evenly over the classes; 0 for all.
 
+        Returns:
+          (what reads the images, their labels).
+
         Raises:
           InputError: the images do not fit into memory, or one cannot be read; the
-            message names it.
+            message names it. The latter is raised while the images are waited for.
         """
         chosen = self.chosen(limit)
         memory.check(
@@ -134,18 +147,28 @@ class Source:
             f"{len(chosen)} images of {img_size} pixels a side",
             f"lower img_size ({img_size}) or set train_limit and eval_limit",
         )
-        images = np.empty((len(chosen), img_size, img_size, channels), np.uint8)
         labels = np.array([label for _, label in chosen], np.int32)
+        files = [file for file, _ in chosen]
+        shape = (len(files), img_size, img_size, channels)
+        return Reading(shape, partial(self._read, files)), labels
+
+    def _read(
+        self, files: list[str], images: np.ndarray, positions: range, shows: bool
+    ) -> None:
+        """Decodes the files at some positions into [N, H, W, C]."""
+        _, img_size, _, channels = images.shape
         archive = self._opened_zip() if self.is_zip else None
-        bar = tqdm(chosen, f"loading {self.path}", disable=None, leave=False)
-        for position, (file, _) in enumerate(bar):
+        title = f"loading {self.path}"
+        bar = tqdm(positions, title, disable=None if shows else True, leave=False)
+        for position in bar:
             try:
-                images[position] = read_image(file, archive, img_size, channels)
+                images[position] = read_image(
+                    files[position], archive, img_size, channels
+                )
             except InputError as error:
                 raise InputError(f"{self.flag}: {error}") from None
         if archive:
             archive.close()
-        return Split(images, labels)
 
 
 def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -218,23 +241,68 @@ def open_sources(train_dir: str, val_dir: str, test_dir: str) -> tuple[Source, .
     return train, *others
 
 
-def read_data(
-    sources: tuple[Source, ...],
-    img_size: int,
-    channels: int,
-    n_aug_img: int = 1,
-    train_limit: int = 0,
-    eval_limit: int = 0,
-    seed: int | None = None,
-) -> Data:
-    """Reads all three splits; the help of the scripts' flags explains the arguments.
+class DataReader:
+    """Reads a data set when it is called.
 
-    Raises:
-      InputError: the images do not fit into memory, or one cannot be read.
+    Args:
+      read: reads it.
     """
-    source, *others = sources
-    train = source.read(img_size, channels, train_limit)
-    mean, std = image_statistics(train.images)
-    train = Split(*with_augmented_copies(*train, n_aug_img, seed))
-    valid, test = (other.read(img_size, channels, eval_limit) for other in others)
-    return Data(train, valid, test, mean, std, source.classes)
+
+    def __init__(self, read: Callable[[], Data]):
+        self._read = read
+
+    def begin(self) -> bool:
+        """Begins to read by other processes, if it can; returns whether it does."""
+        return False
+
+    def __call__(self) -> Data:
+        """Returns the images, once all are read.
+
+        Raises:
+          InputError: they do not fit into memory, or one cannot be read.
+        """
+        return self._read()
+
+
+class FolderReader(DataReader):
+    """Reads three splits; the help of the scripts' flags explains the arguments."""
+
+    def __init__(
+        self,
+        sources: tuple[Source, ...],
+        img_size: int,
+        channels: int,
+        n_aug_img: int = 1,
+        train_limit: int = 0,
+        eval_limit: int = 0,
+        seed: int | None = None,
+    ):
+        super().__init__(self._finish)
+        self._sources = sources
+        self._size = (img_size, channels)
+        self._limits = (train_limit, eval_limit, eval_limit)
+        self._copies = (n_aug_img, seed)
+        self._begun: list[tuple[Reading, np.ndarray]] = []
+
+    def begin(self) -> bool:
+        self._begun = [
+            source.begin(*self._size, limit)
+            for source, limit in zip(self._sources, self._limits, strict=True)
+        ]
+        return any(reading.is_begun for reading, _ in self._begun)
+
+    def _finish(self) -> Data:
+        if not self._begun:
+            self.begin()
+        train, valid, test = (
+            Split(reading.images(), labels) for reading, labels in self._begun
+        )
+        self._begun = []
+        mean, std = image_statistics(train.images)
+        train = Split(*with_augmented_copies(*train, *self._copies))
+        return Data(train, valid, test, mean, std, self._sources[0].classes)
+
+
+def read_data(*arguments, **options) -> Data:
+    """Reads all three splits at once, with the arguments of a FolderReader."""
+    return FolderReader(*arguments, **options)()

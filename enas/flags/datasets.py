@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from enas.flags.table import Settings
 
 if TYPE_CHECKING:
-    from enas.data_utils import Data
+    from enas.data_utils import DataReader
 
 
 class DataSet(NamedTuple):
@@ -24,8 +24,7 @@ class DataSet(NamedTuple):
       flags: the flags that it alone has. A log shows at least one of them.
       search, train: its scripts, without '.py'.
       paths: those of its flags that are paths on disk.
-      open: a function of the settings; it returns what reads the images (see
-        open_data).
+      open: a function of the settings; it returns what reads the images.
     """
 
     name: str
@@ -33,7 +32,7 @@ class DataSet(NamedTuple):
     search: str
     train: str
     paths: tuple[str, ...]
-    open: Callable[[Settings], Callable[[], Data]]
+    open: Callable[[Settings], DataReader]
 
     def train_constants(self) -> dict[str, Any]:
         """Returns the flags of the train script, with their defaults.
@@ -43,14 +42,13 @@ class DataSet(NamedTuple):
         return importlib.import_module(self.train).CONSTANTS
 
 
-def _open_folders(settings: Settings) -> Callable[[], Data]:
-    from enas.data_utils import open_sources, read_data
+def _open_folders(settings: Settings) -> DataReader:
+    from enas.data_utils import FolderReader, open_sources
 
     sources = open_sources(
         settings.train_data_dir, settings.val_data_dir, settings.test_data_dir
     )
-    return partial(
-        read_data,
+    return FolderReader(
         sources,
         settings.img_size,
         settings.channel,
@@ -61,13 +59,13 @@ def _open_folders(settings: Settings) -> Callable[[], Data]:
     )
 
 
-def _open_cifar(settings: Settings) -> Callable[[], Data]:
+def _open_cifar(settings: Settings) -> DataReader:
+    from enas.data_utils import DataReader
     from enas.data_utils_cifar import CifarSource
 
     source = CifarSource(settings.data_path)
-    return partial(
-        source.read, settings.num_valids, settings.train_limit, settings.eval_limit
-    )
+    limits = (settings.train_limit, settings.eval_limit)
+    return DataReader(partial(source.read, settings.num_valids, *limits))
 
 
 FOLDERS = ("train_data_dir", "val_data_dir", "test_data_dir")
@@ -100,11 +98,11 @@ def dataset_of(names: Collection[str]) -> DataSet:
     return told[0] if told else DATASETS[0]
 
 
-def open_data(settings: Settings) -> Callable[[], Data]:
+def open_data(settings: Settings) -> DataReader:
     """Finds the images that the flags name.
 
     Returns:
-      A function that reads the images, which may take a while.
+      What reads the images, which may take a while.
 
     Raises:
       InputError: the images are missing, or are not laid out as they should be.

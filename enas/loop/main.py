@@ -76,13 +76,17 @@ def run(task: str, settings: Settings) -> str | None:
     try:
         for name, value in flags.items():
             log.line(flag_line(name, value))
+        if read_data.begin():  # other processes read, so load TensorFlow meanwhile
+            with no_garbage_collection():
+                _loaded(task)
         data = read_data()
         for name, value in advice.facts(settings, data).items():
             log.line(flag_line(name, value))
         note(advice.facts_line(settings, data))
         for line in advice.advice(settings, advice.steps_per_epoch(settings, data)):
             note(line)
-        # Load TensorFlow only now that the flags and the data have been checked.
+        # Where no other process read, TensorFlow is loaded only now that the flags and
+        # the data have been checked.
         with no_garbage_collection():
             work, input_errors = _loaded(task)
         with input_errors():

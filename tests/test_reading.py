@@ -1,0 +1,75 @@
+"""Images that several processes read, against those that one reads."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.runs import ROOT
+
+# Reads images of a folder by one process and by several, and prints what it saw.
+READER = """
+import os, signal, sys
+import numpy as np
+from enas.base.errors import InputError
+from enas.data_utils import Source
+from enas.images import reading
+
+reading.FEW = 20
+source = Source(sys.argv[1], "train_data_dir")
+begun, labels = source.begin(8, 1)
+print("begun", begun.is_begun, len(begun._workers))
+if sys.argv[2] == "kill":
+    os.kill(begun._workers[0], signal.SIGKILL)
+try:
+    images = begun.images()
+except InputError as error:
+    sys.exit(str(error))
+reading.FEW = 10**9
+alone = source.read(8, 1)
+print("equal", *map(np.array_equal, (images, labels), alone))
+try:
+    os.waitpid(-1, os.WNOHANG)
+    print("children are left")
+except ChildProcessError:
+    print("nobody is left")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        os.makedirs(tmp_path / name)
+        for number in range(40):
+            image = rng.integers(0, 256, (9, 9), np.uint8)
+            Image.fromarray(image).save(tmp_path / name / f"{number:02d}.png")
+    return tmp_path
+
+
+def read(folder, how="read"):
+    command = [sys.executable, "-c", READER, str(folder), how]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux")
+@pytest.mark.parametrize("how", ["read", "kill"])
+def test_several_processes_read_what_one_reads(folder, how):
+    """Even if one of them is killed."""
+    done = read(folder, how)
+    assert done.returncode == 0, done.stderr
+    begun, equal, left = done.stdout.splitlines()
+    assert begun == f"begun True {len(os.sched_getaffinity(0))}"
+    assert equal == "equal True True"
+    assert left == "nobody is left"
+
+
+def test_a_damaged_image_is_named(folder):
+    (folder / "b" / "07.png").write_bytes(b"no image")
+    done = read(folder)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train_data_dir: cannot read image") and "07.png" in line
