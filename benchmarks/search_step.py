@@ -7,13 +7,16 @@ computes every operation and picks one, as older codes do; (c) one whose string 
 when it is built, so that it has no branches. All run the same string, and (a) also runs
 others. The images are random, since no step's cost depends on what they show. FLAG is
 --profile (the ops that take the time), --sweep (many sizes), --memory (over a thousand
-steps), or a flag of search_arc_mnist.py.
+steps), --start (what a search does up to its first step, on the images that its flags
+name), or a flag of search_arc_mnist.py.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from typing import NamedTuple
 
@@ -25,6 +28,7 @@ STEP_KINDS = ("child", "controller")
 TURNS = 5
 STEPS = 4  # steps of each child in a turn
 FRESH = 20  # how many strings of a fresh controller are run
+STARTS = 3  # of each size
 LONG = 10  # hundreds of steps over which memory is watched
 
 
@@ -212,12 +216,38 @@ def memory(extra: list[str]) -> list[dict]:
     return results
 
 
+def start(shape: Shape, extra: list[str]) -> dict[str, float]:
+    """Returns the median seconds of each stage of a search's start."""
+    seconds: dict[str, list[float]] = {}
+    for _ in range(STARTS):
+        with tempfile.TemporaryDirectory() as folder:
+            answer = os.path.join(folder, "stages.json")
+            module = [sys.executable, "-m", "benchmarks.start_worker", str(time.time())]
+            command = [*module, answer, *shape.flags(), *extra]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            with open(answer, encoding="utf-8") as stream:
+                for stage, time_taken in json.load(stream).items():
+                    seconds.setdefault(stage, []).append(time_taken)
+    return {stage: float(np.median(times)) for stage, times in seconds.items()}
+
+
+def start_table(shape: Shape, stages: dict[str, float]) -> str:
+    total = sum(stages.values())
+    lines = [f"{shape}: {total:.1f} s from process start to the end of the first step"]
+    lines += [
+        f"  {stage:<40s}{seconds:>6.1f} s{seconds / total:>7.0%}"
+        for stage, seconds in stages.items()
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", help="also write what was measured to this file")
     parser.add_argument("--profile", action="store_true", help="the ops that take time")
     parser.add_argument("--sweep", action="store_true", help="many sizes of search")
     parser.add_argument("--memory", action="store_true", help="over a thousand steps")
+    parser.add_argument("--start", action="store_true", help="up to the first step")
     arguments, extra = parser.parse_known_args()
     if arguments.profile:
         for kind in ("own", "straight"):
@@ -227,7 +257,12 @@ def main() -> None:
                 print(child.ask("profile", what, string_of(SHAPES[0].cells)))
             child.close()
         return
-    if arguments.sweep:
+    if arguments.start:
+        results = []
+        for shape in SHAPES:
+            results.append({"shape": str(shape), "stages": start(shape, extra)})
+            print(start_table(shape, results[-1]["stages"]), flush=True)
+    elif arguments.sweep:
         results = sweep(extra)
     elif arguments.memory:
         results = memory(extra)
