@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -12,15 +14,20 @@ from tests.runs import ROOT
 
 # Reads images of a folder by one process and by several, and prints what it saw.
 READER = """
-import os, signal, sys
+import os, signal, sys, time
 import numpy as np
 from enas.base.errors import InputError
 from enas.data_utils import Source
 from enas.images import reading
 
 reading.FEW = 20
+if sys.argv[2] == "die":
+    Source._read = lambda *arguments: time.sleep(60)
 source = Source(sys.argv[1], "train_data_dir")
 begun, labels = source.begin(8, 1)
+if sys.argv[2] == "die":
+    print(*begun._workers, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 print("begun", begun.is_begun, len(begun._workers))
 if sys.argv[2] == "kill":
     os.kill(begun._workers[0], signal.SIGKILL)
@@ -65,6 +72,16 @@ def test_several_processes_read_what_one_reads(folder, how):
     assert begun == f"begun True {len(os.sched_getaffinity(0))}"
     assert equal == "equal True True"
     assert left == "nobody is left"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux")
+def test_nobody_reads_on_for_a_program_that_was_killed(folder):
+    workers = list(map(int, read(folder, "die").stdout.split()))
+    assert workers
+    end = time.monotonic() + 10
+    while left := [worker for worker in workers if psutil.pid_exists(worker)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
 
 
 def test_a_damaged_image_is_named(folder):
