@@ -71,7 +71,7 @@ def _initial(
     """
     shape = [*rows, spec_size(spec)]
     if spec.kind in ("scale", "offset"):
-        return tf.fill(shape, spec.start if spec.kind == "scale" else 0.0)
+        return tf.constant(spec.start if spec.kind == "scale" else 0.0, shape=shape)
     if H is not None:
         return random_numbers.initial_uniform(shape, H, name)
     fan_in, _ = fans(spec.shape, spec.kind == "depthwise")
@@ -237,6 +237,27 @@ def factorized_reduction(
         "factorized_reduction", 2 * even.shape[-1], w_getter=lambda: (even, odd)
     )
     return context.norm(conv(x), scale, offset)
+
+
+def mean_or_sum(x: tf.Tensor, y: tf.Tensor, is_mean: bool) -> tf.Tensor:
+    """Returns the mean or the sum of two images.
+
+    TensorFlow's own gradient would not know that both have the same shape, and would
+    find it out anew in each step, by a dozen ops.
+
+    Args:
+      x, y: [N, H, W, F]. Both receive gradient.
+    """
+
+    @tf.custom_gradient
+    def combine(x, y):
+        def gradient(dy):
+            part = 0.5 * dy if is_mean else dy
+            return part, part
+
+        return 0.5 * (x + y) if is_mean else x + y, gradient
+
+    return combine(x, y)
 
 
 def average_pool(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:

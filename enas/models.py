@@ -272,7 +272,7 @@ class Model:
 
     def _node(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Combines the outputs of a block's two operations into its node."""
-        return 0.5 * (x + y) if self.config.node_mean else x + y
+        return common_ops.mean_or_sum(x, y, self.config.node_mean)
 
     def _with_shortcut(self, output: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Adds a layer's second input to its output if the child has shortcuts.
