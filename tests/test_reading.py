@@ -74,12 +74,19 @@ def test_several_processes_read_what_one_reads(folder, how):
     assert left == "nobody is left"
 
 
+def is_running(process):
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux")
 def test_nobody_reads_on_for_a_program_that_was_killed(folder):
     workers = list(map(int, read(folder, "die").stdout.split()))
     assert workers
     end = time.monotonic() + 10
-    while left := [worker for worker in workers if psutil.pid_exists(worker)]:
+    while left := [worker for worker in workers if is_running(worker)]:
         assert time.monotonic() < end, left
         time.sleep(0.05)
 

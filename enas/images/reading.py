@@ -65,7 +65,7 @@ class Reading:
 
     def _start(self, number: int) -> int:
         """Starts a process that reads one part; returns its number."""
-        process = os.fork()
+        parent, process = os.getpid(), os.fork()
         if process:
             return process
         status = 1
@@ -73,6 +73,8 @@ class Reading:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             with suppress(OSError, AttributeError):
                 ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before that
+                os._exit(status)
             self._read(self._images, self._parts[number], number == 0)
             status = 0
         os._exit(status)
