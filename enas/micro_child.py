@@ -137,8 +137,8 @@ class MicroChild(Model):
         for block in range(self.config.num_cells):
             sides = []
             for edge in (2 * block, 2 * block + 1):
-                rows = [rows[edge] for rows in edge_rows]
-                y = run_edge(nodes, index[edge], op[edge], *rows)
+                own = [rows[edge] for rows in edge_rows]
+                y = run_edge(nodes, index[edge], op[edge], *own)
                 y.set_shape(image)
                 sides.append(y)
             node = self._node(*sides)

@@ -35,15 +35,16 @@ class Reading:
         read: Callable[[np.ndarray, range, bool], None],
     ):
         self._read = read
-        count, parts = shape[0], _processes(shape[0])
-        if parts:
+        count, processes = shape[0], _processes(shape[0])
+        if processes:
             size = int(np.prod(shape))
             self._images = np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(shape)
         else:
             self._images = np.empty(shape, np.uint8)
-        ends = [count * part // max(parts, 1) for part in range(max(parts, 1) + 1)]
+        parts = max(processes, 1)
+        ends = [count * part // parts for part in range(parts + 1)]
         self._parts = [range(*pair) for pair in pairwise(ends)]
-        self._workers = [self._start(n) for n in range(parts)]
+        self._workers = [self._start(n) for n in range(processes)]
 
     @property
     def is_begun(self) -> bool:

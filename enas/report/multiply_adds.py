@@ -42,27 +42,20 @@ def multiply_adds(ops: Iterable[tf.Operation]) -> int:
 
 
 def _of(op: tf.Operation) -> int:
-    if is_pointwise(op):
-        return _of_pointwise(op)
     if op.type == "MatMul" and is_within(op, PAIRS):
         channels, weights = op.outputs[0].shape.as_list()
         return channels * weights * math.isqrt(op.inputs[1].shape[0])
-    if op.type not in _SLIDING:
+    if is_pointwise(op):  # its pixels are a reshaped image
+        sliding = op.inputs[0].op.inputs[0]
+        is_kernel_gradient = op.get_attr("transpose_a")
+    elif op.type in _SLIDING:
+        number = _SLIDING[op.type]
+        sliding = op.outputs[0] if number is None else op.inputs[number]
+        is_kernel_gradient = op.type.endswith("Filter")
+    else:
         return 0
-    number = _SLIDING[op.type]
-    sliding = op.outputs[0] if number is None else op.inputs[number]
     _, height, width, _ = sliding.shape
-    is_kernel_gradient = op.type.endswith("Filter")
     kernel = (op.outputs[0] if is_kernel_gradient else op.inputs[1]).shape.as_list()
     work = height * width * math.prod(kernel)
     # In a diagonal kernel, half of the window times half of the filters is not zero.
     return work // 4 if is_within(op, DIAGONAL) else work
-
-
-def _of_pointwise(op: tf.Operation) -> int:
-    """Counts a 1×1 convolution, whose pixels are a reshaped image, or its gradient."""
-    images = op.inputs[0].op.inputs[0]
-    _, height, width, _ = images.shape
-    is_kernel_gradient = op.get_attr("transpose_a")
-    kernel = (op.outputs[0] if is_kernel_gradient else op.inputs[1]).shape.as_list()
-    return height * width * math.prod(kernel)
