@@ -20,7 +20,7 @@ import numpy as np
 
 from binarize.binary_layers import BinaryDense
 from binarize.binary_ops import binary_tanh
-from enas.data_utils import Data, Split, open_sources, read_data
+from enas.data_utils import Data, FolderReader, Split, open_sources
 from quantize.quantized_layers import QuantizedConv2D, QuantizedDense, QuantizedReLU
 from ternarize.ternary_layers import TernaryConv2D, TernaryDense
 from ternarize.ternary_ops import ternary_tanh
@@ -97,11 +97,8 @@ MODELS = {
 
 
 def read_mnist() -> Data:
-    return read_data(
-        open_sources(*(f"data/mnist/{name}" for name in ("train", "valid", "test"))),
-        img_size=28,
-        channels=1,
-    )
+    names = ("train", "valid", "test")
+    return FolderReader(open_sources(*(f"data/mnist/{n}" for n in names)), 28, 1)()
 
 
 def inputs_of(split: Split) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import enas.loop.main
@@ -82,7 +81,6 @@ def main() -> None:
     # `search.search` holds `search.build`, so both are replaced before it is asked for.
     load = enas.loop.main._loaded
 
-    @cache  # a run asks twice
     def loaded(task):
         found = load(task)
         time_search(stages)

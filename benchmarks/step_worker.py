@@ -18,7 +18,7 @@ import tensorflow as tf
 from benchmarks.profiling import profile, timed
 from benchmarks.reference_children import AllBranchesChild, StraightChild
 from enas.base.garbage import no_garbage_collection
-from enas.data_utils import Data, Split
+from enas.data_utils import Data, DataReader, Split, reader_of
 from enas.flags.parse import parse
 from enas.loop import search
 from enas.micro_child import MicroChild
@@ -40,13 +40,13 @@ def child_maker(kind: str, arc):
     }[kind]
 
 
-def random_data(settings) -> Data:
+def random_data(settings) -> DataReader:
     rng = np.random.default_rng(0)
     shape = (IMAGES, settings.img_size, settings.img_size, settings.channel)
     images = rng.integers(0, 256, shape).astype(np.uint8)
     split = Split(images, rng.integers(10, size=IMAGES).astype(np.int32))
     half = np.full(settings.channel, 0.5, np.float32)
-    return Data(split, split, split, half, half, tuple("0123456789"))
+    return reader_of(Data(split, split, split, half, half, tuple("0123456789")))
 
 
 def memory(field: str) -> float:

@@ -6,8 +6,8 @@ a graph is built. Images stay uint8 until they are batched.
 
 import os
 import zipfile
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -72,12 +72,13 @@ class Source:
         self.path = path
         if not os.path.isdir(path) and not os.path.isfile(path):
             self.path = path + ".zip"
-        self.is_zip = os.path.isfile(self.path)
-        if not self.is_zip and not os.path.isdir(self.path):
+        is_zip = os.path.isfile(self.path)
+        if not is_zip and not os.path.isdir(self.path):
             raise InputError(
                 f"{flag}: neither a folder {path} nor a file {path}.zip exists; "
                 f"it holds one folder of images for each class"
             )
+        self._archive = self._opened_zip() if is_zip else None
         listing = self._listing()
         if not listing.classes:
             raise InputError(f"{flag}: {self.path} holds no class folders")
@@ -93,9 +94,8 @@ class Source:
             note(f"{flag}: {left_out}")
 
     def _listing(self) -> Listing:
-        if self.is_zip:
-            with self._opened_zip() as archive:
-                return list_zip(archive)
+        if self._archive is not None:
+            return list_zip(self._archive)
         try:
             return list_folder(self.path)
         except OSError as error:
@@ -109,66 +109,76 @@ class Source:
         except InputError as error:
             raise InputError(f"{self.flag}: {error}") from None
 
-    def chosen(self, limit: int) -> list[tuple[str, int]]:
-        """(file, label) of every image, or of `limit` taken evenly over the classes."""
-        items = [
-            (file, label)
-            for label, files in enumerate(self.files.values())
-            for file in files
-        ]
-        labels = np.array([label for _, label in items])
-        return [items[position] for position in even_choice(labels, limit)]
-
-    def read(self, img_size: int, channels: int, limit: int = 0) -> Split:
-        """Decodes the images; see `begin`."""
-        reading, labels = self.begin(img_size, channels, limit)
-        return Split(reading.images(), labels)
-
-    def begin(
-        self, img_size: int, channels: int, limit: int = 0
-    ) -> tuple[Reading, np.ndarray]:
-        """Begins to decode the images.
+    def chosen(self, limit: int = 0) -> tuple[list[str], np.ndarray]:
+        """Chooses images, evenly over the classes.
 
         Args:
-          img_size: height and width to which images are resized, in pixels.
-          channels: 1 reads the images as gray, 3 as colour (RGB).
-          limit: how many images to read, evenly over the classes; 0 for all.
+          limit: how many; 0 for all.
 
         Returns:
-          (what reads the images, their labels).
+          (N files, their labels as int32 [N]).
+        """
+        files = list(chain.from_iterable(self.files.values()))
+        counts = [len(held) for held in self.files.values()]
+        labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        positions = even_choice(labels, limit)
+        return [files[position] for position in positions], labels[positions]
+
+    def read(self, img_size: int, channels: int, limit: int = 0) -> Split:
+        """Decodes the images that are `chosen`; see `begin_reading`."""
+        files, labels = self.chosen(limit)
+        reading = begin_reading([(self, file) for file in files], img_size, channels)
+        return Split(reading.images(), labels)
+
+    def image(self, file: str, img_size: int, channels: int) -> np.ndarray:
+        """Decodes one file to uint8 [img_size, img_size, channels].
 
         Raises:
-          InputError: the images do not fit into memory, or one cannot be read; the
-            message names it. The latter is raised while the images are waited for.
+          InputError: it cannot be read; the message names it.
         """
-        chosen = self.chosen(limit)
-        memory.check(
-            len(chosen) * img_size**2 * channels,
-            f"{len(chosen)} images of {img_size} pixels a side",
-            f"lower img_size ({img_size}) or set train_limit and eval_limit",
-        )
-        labels = np.array([label for _, label in chosen], np.int32)
-        files = [file for file, _ in chosen]
-        shape = (len(files), img_size, img_size, channels)
-        return Reading(shape, partial(self._read, files)), labels
+        try:
+            return read_image(file, self._archive, img_size, channels)
+        except InputError as error:
+            raise InputError(f"{self.flag}: {error}") from None
 
-    def _read(
-        self, files: list[str], images: np.ndarray, positions: range, shows: bool
-    ) -> None:
-        """Decodes the files at some positions into [N, H, W, C]."""
-        _, img_size, _, channels = images.shape
-        archive = self._opened_zip() if self.is_zip else None
-        title = f"loading {self.path}"
-        bar = tqdm(positions, title, disable=None if shows else True, leave=False)
-        for position in bar:
-            try:
-                images[position] = read_image(
-                    files[position], archive, img_size, channels
-                )
-            except InputError as error:
-                raise InputError(f"{self.flag}: {error}") from None
-        if archive:
-            archive.close()
+    def reopen(self) -> None:
+        """Opens the zip anew, if it is one, without reading its directory again.
+
+        A process that was copied shares the places in its files with the others.
+        """
+        if self._archive is not None and self._archive.fp is not None:
+            self._archive.fp.close()
+            self._archive.fp = open(self.path, "rb")  # noqa: SIM115
+
+
+def begin_reading(
+    files: Sequence[tuple[Source, str]], img_size: int, channels: int
+) -> Reading:
+    """Begins to decode files, each of a source.
+
+    Args:
+      img_size: height and width to which images are resized, in pixels.
+      channels: 1 reads the images as gray, 3 as colour (RGB).
+
+    Raises:
+      InputError: the images do not fit into memory, or one cannot be read; the message
+        names it. The latter is raised while the images are waited for.
+    """
+    memory.check(
+        len(files) * img_size**2 * channels,
+        f"{len(files)} images of {img_size} pixels a side",
+        f"lower img_size ({img_size}) or set train_limit and eval_limit",
+    )
+
+    def read(images: np.ndarray, positions: range, shows: bool) -> None:
+        for source in {source for source, _ in files}:
+            source.reopen()
+        hidden = None if shows else True  # None: unless stderr is a terminal
+        for position in tqdm(positions, "loading images", disable=hidden, leave=False):
+            source, file = files[position]
+            images[position] = source.image(file, img_size, channels)
+
+    return Reading((len(files), img_size, img_size, channels), read)
 
 
 def even_choice(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -242,7 +252,7 @@ def open_sources(train_dir: str, val_dir: str, test_dir: str) -> tuple[Source, .
 
 
 class DataReader:
-    """Reads a data set when it is called.
+    """A data set that is read when it is first called, and only once.
 
     Args:
       read: reads it.
@@ -250,22 +260,54 @@ class DataReader:
 
     def __init__(self, read: Callable[[], Data]):
         self._read = read
+        self._data: Data | None = None
 
-    def begin(self) -> bool:
-        """Begins to read by other processes, if it can; returns whether it does."""
-        return False
-
-    def __call__(self) -> Data:
-        """Returns the images, once all are read.
+    def begin(self) -> None:
+        """Lets other processes read while this one goes on, if they can; else reads.
 
         Raises:
-          InputError: they do not fit into memory, or one cannot be read.
+          InputError: the images do not fit into memory, or one cannot be read.
         """
-        return self._read()
+        self()
+
+    def __call__(self) -> Data:
+        """Returns the data set, once all of it is read.
+
+        Raises:
+          InputError: see `begin`.
+        """
+        if self._data is None:
+            self._data = self._read()
+        return self._data
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many images each split has that is there, by its name."""
+        data = self()
+        splits = {"train": data.train, "valid": data.valid, "test": data.test}
+        return {name: len(s.labels) for name, s in splits.items() if s is not None}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The height, width and channels of an image."""
+        return self().train.images.shape[1:]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self().classes
+
+
+def reader_of(data: Data) -> DataReader:
+    """Returns the reader of a data set that has been read."""
+    return DataReader(lambda: data)
 
 
 class FolderReader(DataReader):
-    """Reads three splits; the help of the scripts' flags explains the arguments."""
+    """Reads three splits; the help of the scripts' flags explains the arguments.
+
+    Its sizes, shape and classes are known without reading an image.
+    """
 
     def __init__(
         self,
@@ -280,29 +322,45 @@ class FolderReader(DataReader):
         super().__init__(self._finish)
         self._sources = sources
         self._size = (img_size, channels)
-        self._limits = (train_limit, eval_limit, eval_limit)
-        self._copies = (n_aug_img, seed)
-        self._begun: list[tuple[Reading, np.ndarray]] = []
-
-    def begin(self) -> bool:
-        self._begun = [
-            source.begin(*self._size, limit)
-            for source, limit in zip(self._sources, self._limits, strict=True)
+        limits = (train_limit, eval_limit, eval_limit)
+        chosen = [s.chosen(n) for s, n in zip(sources, limits, strict=True)]
+        files, self._labels = zip(*chosen, strict=True)
+        self._files = [
+            (source, file)
+            for source, own in zip(sources, files, strict=True)
+            for file in own
         ]
-        return any(reading.is_begun for reading, _ in self._begun)
+        self._copies = (n_aug_img, seed)
+        self._reading: Reading | None = None
+
+    def begin(self) -> None:
+        if self._data is None:
+            self._reading = begin_reading(self._files, *self._size)
+            if not self._reading.is_begun:
+                self()
 
     def _finish(self) -> Data:
-        if not self._begun:
-            self.begin()
-        train, valid, test = (
-            Split(reading.images(), labels) for reading, labels in self._begun
-        )
-        self._begun = []
+        reading = self._reading or begin_reading(self._files, *self._size)
+        self._reading = None
+        train, valid, test = map(Split, self._parts(reading.images()), self._labels)
         mean, std = image_statistics(train.images)
         train = Split(*with_augmented_copies(*train, *self._copies))
-        return Data(train, valid, test, mean, std, self._sources[0].classes)
+        return Data(train, valid, test, mean, std, self.classes)
 
+    def _parts(self, images: np.ndarray) -> list[np.ndarray]:
+        """Cuts the images of all splits into those of each."""
+        return np.split(images, np.cumsum([len(own) for own in self._labels])[:-1])
 
-def read_data(*arguments, **options) -> Data:
-    """Reads all three splits at once, with the arguments of a FolderReader."""
-    return FolderReader(*arguments, **options)()
+    @property
+    def sizes(self) -> dict[str, int]:
+        train, valid, test = map(len, self._labels)
+        return {"train": train * self._copies[0], "valid": valid, "test": test}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        img_size, channels = self._size
+        return img_size, img_size, channels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._sources[0].classes

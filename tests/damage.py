@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from enas.base.errors import InputError, UsageError
-from enas.data_utils import Data, Source, Split
+from enas.data_utils import Data, Source, Split, reader_of
 from enas.data_utils_cifar import CifarSource
 from enas.flags.parse import parse
 from enas.flags.table import FLAGS, REFUSED
@@ -222,7 +222,9 @@ def tiny_graph() -> InputPipeline:
     split = Split(np.zeros((2, 1, 1, 1), np.uint8), np.zeros(2, np.int32))
     half = np.full(1, 0.5, np.float32)
     tf.compat.v1.get_variable("w", [7, 5])
-    return InputPipeline(Data(split, split, split, half, half, ("a", "b")), 1)
+    return InputPipeline(
+        reader_of(Data(split, split, split, half, half, ("a", "b"))), 1
+    )
 
 
 @cache

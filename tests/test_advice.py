@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from enas.data_utils import Data, Split
+from enas.data_utils import Data, Split, reader_of
 from enas.flags.parse import parse
 from enas.loop import advice, time_left
 from enas.loop.time_left import TimeLeft, duration
@@ -32,7 +32,7 @@ def data_of(train, valid, test, classes):
         None if n is None else Split(np.zeros((n, 1, 1, 1)), np.zeros(n, int))
         for n in (train, valid, test)
     ]
-    return Data(*splits, np.zeros(1), np.ones(1), classes)
+    return reader_of(Data(*splits, np.zeros(1), np.ones(1), classes))
 
 
 def test_facts():

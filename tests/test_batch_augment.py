@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas.data_utils import Data, Split
+from enas.data_utils import Data, Split, reader_of
 from enas.images.batch_augment import BatchAugmentation
 from enas.session.input_pipeline import InputPipeline
 
@@ -117,7 +117,7 @@ def test_only_the_training_stream_is_altered_and_labels_stay():
     for split in splits:
         split.images[:, 3:5, 3:5, 0] = 80 * split.labels[:, None, None] + 10
     mean, std = np.zeros(1, np.float32), np.ones(1, np.float32)
-    data = Data(*splits, mean, std, ("a", "b", "c"))
+    data = reader_of(Data(*splits, mean, std, ("a", "b", "c")))
 
     def batches(seed, stream):
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:

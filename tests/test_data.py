@@ -11,11 +11,12 @@ from tensorflow.core.framework import dataset_options_pb2
 from enas.base.errors import InputError
 from enas.data_utils import (
     Data,
+    FolderReader,
     Source,
     Split,
     image_statistics,
     open_sources,
-    read_data,
+    reader_of,
 )
 from enas.images.augment import augmented, with_augmented_copies
 from enas.images.batch_augment import BatchAugmentation
@@ -154,7 +155,7 @@ def test_statistics_are_those_of_the_training_set(folder):
     np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(std[:2], scaled.std((0, 1, 2))[:2], rtol=1e-5)
     assert std[2] == 1.0
-    data = read_data(open_sources(*[str(folder)] * 3), 8, 1, eval_limit=3)
+    data = FolderReader(open_sources(*[str(folder)] * 3), 8, 1, eval_limit=3)()
     mean, _ = image_statistics(data.train.images)
     assert data.mean == mean and len(data.valid.labels) == 3
 
@@ -202,7 +203,8 @@ def data():
         return Split(images, np.arange(count, dtype=np.int32) % 3)
 
     mean, std = np.array([0.5], np.float32), np.array([0.25], np.float32)
-    return Data(split(10), split(205), split(120), mean, std, ("a", "b", "c"))
+    splits = split(10), split(205), split(120)
+    return reader_of(Data(*splits, mean, std, ("a", "b", "c")))
 
 
 def test_streams(data, graph, session):
@@ -282,7 +284,7 @@ def test_evaluation_batches_hold_every_class(graph, session):
     split = Split(images, np.repeat(np.arange(10, dtype=np.int32), 100))
     half = np.full(1, 0.5, np.float32)
     data = Data(split, split, split, half, half, tuple("0123456789"))
-    pipeline = InputPipeline(data, batch_size=4)
+    pipeline = InputPipeline(reader_of(data), batch_size=4)
     pipeline.initialize(session)
     for stream in ("valid", "test"):
         for _ in range(pipeline.eval_batches(stream)):
@@ -292,7 +294,7 @@ def test_evaluation_batches_hold_every_class(graph, session):
 
 def test_images_are_not_constants_of_the_graph(data, graph):
     InputPipeline(data, batch_size=4)
-    assert graph.as_graph_def().ByteSize() < data.valid.images.nbytes * 20
+    assert graph.as_graph_def().ByteSize() < data().valid.images.nbytes * 20
     big = max(
         (node for node in graph.as_graph_def().node if node.op == "Const"),
         key=lambda node: node.ByteSize(),
@@ -317,7 +319,7 @@ def test_no_stream_is_tuned():
     split = Split(np.zeros((4, 1, 1, 1), np.uint8), np.zeros(4, np.int32))
     half = np.full(1, 0.5, np.float32)
     with tf.Graph().as_default() as graph:
-        InputPipeline(Data(split, split, split, half, half, ("a",)), 2)
+        InputPipeline(reader_of(Data(split, split, split, half, half, ("a",))), 2)
     options = [op for op in graph.get_operations() if op.type == "OptionsDataset"]
     assert len(options) == len(STREAMS)
     for op in options:

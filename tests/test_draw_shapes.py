@@ -2,7 +2,7 @@
 
 import cv2
 
-from enas.data_utils import open_sources, read_data
+from enas.data_utils import FolderReader, open_sources
 from tests.runs import run
 
 SCRIPT = "data/draw_shapes.py"
@@ -28,7 +28,7 @@ def test_shapes_are_a_data_set(tmp_path, capsys):
     assert cv2.imread(tmp_path / "one/train/circle/0001.png").shape == (24, 24, 3)
 
     places = [str(tmp_path / "one" / name) for name in ("train", "valid", "test")]
-    data = read_data(open_sources(*places), 24, 3)
+    data = FolderReader(open_sources(*places), 24, 3)()
     assert data.classes == ("circle", "square", "triangle")
     assert [len(x.labels) for x in (data.train, data.valid, data.test)] == [48, 6, 6]
     assert capsys.readouterr().err.count("left out") == 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas.data_utils import Data, open_sources, read_data
+from enas.data_utils import FolderReader, open_sources
 from enas.flags.table import Settings
 from enas.loop.train import build as build_training
 from enas.micro_child import MicroChild
@@ -18,12 +18,12 @@ from train_arc_mnist import CONSTANTS
 STEPS = 100
 
 
-def digits(eval_limit: int) -> Data:
+def digits(eval_limit: int) -> FolderReader:
     """2000 of 16×16 to train on."""
     sources = open_sources(
         *[f"data/mnist/{name}" for name in ("train", "valid", "test")]
     )
-    return read_data(sources, 16, 1, train_limit=2000, eval_limit=eval_limit)
+    return FolderReader(sources, 16, 1, train_limit=2000, eval_limit=eval_limit)
 
 
 @pytest.mark.parametrize(

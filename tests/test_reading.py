@@ -17,14 +17,15 @@ READER = """
 import os, signal, sys, time
 import numpy as np
 from enas.base.errors import InputError
-from enas.data_utils import Source
+from enas.data_utils import Source, begin_reading
 from enas.images import reading
 
 reading.FEW = 20
 if sys.argv[2] == "die":
-    Source._read = lambda *arguments: time.sleep(60)
+    Source.image = lambda *arguments: time.sleep(60)
 source = Source(sys.argv[1], "train_data_dir")
-begun, labels = source.begin(8, 1)
+files, labels = source.chosen()
+begun = begin_reading([(source, file) for file in files], 8, 1)
 if sys.argv[2] == "die":
     print(*begun._workers, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -5,6 +5,7 @@ Images stay uint8. This module must not import TensorFlow.
 
 import lzma
 import os
+import re
 import zipfile
 import zlib
 
@@ -20,6 +21,7 @@ EXTENSIONS = (
     *(".ppm", ".pgm", ".pbm"),
 )
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX)")  # a part of a member's path begins so
 # What can be raised if a damaged zip is opened, or a damaged image is read or decoded.
 _DAMAGE = (
     ValueError,
@@ -67,12 +69,9 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, tuple[str, ...]]:
 
     macOS adds files of its own to a zip, and they are left out as well.
     """
-    members = {n: tuple(filter(None, n.split("/"))) for n in archive.namelist()}
-    return {
-        name: parts
-        for name, parts in members.items()
-        if parts and not any(p.startswith((".", "__MACOSX")) for p in parts)
-    }
+    names = (name for name in archive.namelist() if not _HIDDEN.search(name))
+    members = {name: tuple(filter(None, name.split("/"))) for name in names}
+    return {name: parts for name, parts in members.items() if parts}
 
 
 def read_image(

@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 FEW = 2000  # images for which no process is worth its start
+POLITENESS = 10  # of the processes, which let the program go first
 _DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
@@ -72,6 +73,7 @@ class Reading:
         status = 1
         with suppress(BaseException):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.nice(POLITENESS)
             with suppress(OSError, AttributeError):
                 ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
             if os.getppid() != parent:  # it died before that

@@ -3,7 +3,7 @@
 import math
 
 from enas.base.program import visible
-from enas.data_utils import Data
+from enas.data_utils import DataReader
 from enas.flags.table import Settings
 
 MOST_NAMES = 20  # of classes
@@ -14,21 +14,19 @@ OUT_OF_PROPORTION = 8
 LEAST_STEPS = 250
 
 
-def steps_per_epoch(settings: Settings, data: Data) -> int:
+def steps_per_epoch(settings: Settings, data: DataReader) -> int:
     """Returns the child steps in an epoch; the last batch is filled from the next."""
-    return math.ceil(len(data.train.labels) / settings.batch_size)
+    return math.ceil(data.sizes["train"] / settings.batch_size)
 
 
-def facts(settings: Settings, data: Data) -> dict[str, int | str]:
+def facts(settings: Settings, data: DataReader) -> dict[str, int | str]:
     """Returns what the head of a log tells besides flags; see `enas.report.log.FACTS`.
 
     Training images are counted before copies are made of them.
     """
     found: dict[str, int | str]
-    found = {"train_images": len(data.train.labels) // settings.n_aug_img}
-    if data.valid is not None:
-        found["valid_images"] = len(data.valid.labels)
-    found["test_images"] = len(data.test.labels)
+    found = {f"{name}_images": count for name, count in data.sizes.items()}
+    found["train_images"] = data.sizes["train"] // settings.n_aug_img
     names = [visible(name) for name in data.classes[:MOST_NAMES]]
     others = len(data.classes) - len(names)
     found["classes"] = ", ".join(names) + (f" and {others} others" if others else "")
@@ -36,7 +34,7 @@ def facts(settings: Settings, data: Data) -> dict[str, int | str]:
     return found
 
 
-def facts_line(settings: Settings, data: Data) -> str:
+def facts_line(settings: Settings, data: DataReader) -> str:
     """Returns the same as a sentence."""
     found = facts(settings, data)
     sets = [

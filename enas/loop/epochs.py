@@ -16,7 +16,7 @@ from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
 from enas.base.text_table import terminal_width
-from enas.data_utils import Data
+from enas.data_utils import DataReader
 from enas.flags.table import Settings
 from enas.loop import configs
 from enas.loop.advice import steps_per_epoch
@@ -153,7 +153,7 @@ def is_due(settings: Settings, epoch: int, every: int) -> bool:
 
 def run_epochs(
     settings: Settings,
-    data: Data,
+    data: DataReader,
     log: Log,
     folder: OutputDir | None,
     build: Callable,
@@ -166,6 +166,7 @@ def run_epochs(
     All random numbers are a function of the seed and of the place in the run.
 
     Args:
+      data: reads the images; it is called once the graph is built.
       folder: the folder that the run has claimed; None to build the network and stop.
       build: a function of (settings, pipeline, number of classes, steps per epoch). It
         builds in the default graph, and returns the model and its ops, which have a
@@ -195,6 +196,7 @@ def run_epochs(
             )
             steps = steps_per_epoch(settings, data)
             model, ops = build(settings, pipeline, len(data.classes), steps)
+            images = data()
             network = network_of and network_of(ops, pipeline.images)
             summary = _describe(model, ops.child.outputs, log, network)
             if folder is None:
@@ -209,7 +211,7 @@ def run_epochs(
             if folder.continues:  # else they were kept when it began
                 folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
-            keep_images(folder.path, data)
+            keep_images(folder.path, images)
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
             stack.enter_context(closing(events))

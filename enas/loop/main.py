@@ -63,7 +63,7 @@ def run(task: str, settings: Settings) -> str | None:
 
         settings = _with_seed(settings)
         check_memory(settings)
-        read_data = open_data(settings)
+        data = open_data(settings)
         flags = settings.flags()
         folder = None
         if settings.num_epochs:
@@ -76,17 +76,12 @@ def run(task: str, settings: Settings) -> str | None:
     try:
         for name, value in flags.items():
             log.line(flag_line(name, value))
-        if read_data.begin():  # other processes read, so load TensorFlow meanwhile
-            with no_garbage_collection():
-                _loaded(task)
-        data = read_data()
         for name, value in advice.facts(settings, data).items():
             log.line(flag_line(name, value))
         note(advice.facts_line(settings, data))
         for line in advice.advice(settings, advice.steps_per_epoch(settings, data)):
             note(line)
-        # Where no other process read, TensorFlow is loaded only now that the flags and
-        # the data have been checked.
+        data.begin()  # TensorFlow is loaded and the graph is built meanwhile
         with no_garbage_collection():
             work, input_errors = _loaded(task)
         with input_errors():

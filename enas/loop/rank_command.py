@@ -56,10 +56,8 @@ def _rank(output_dir: str, texts: list[str], draw: int) -> None:
         arcs = [parse_arc(text, settings.child_num_cells) for text in texts]
     except ValueError as error:
         raise UsageError(error) from None
-    read_data = open_data(settings)
-    if read_data.begin():  # other processes read, so load TensorFlow meanwhile
-        load_tensorflow()
-    data = read_data()
+    data = open_data(settings)
+    data.begin()  # TensorFlow is loaded and the graph is built meanwhile
     load_tensorflow()
     from enas.loop import ranking, search
 

@@ -14,7 +14,7 @@ from enas.base import random_numbers
 from enas.base.program import note, tell
 from enas.base.text_table import terminal_width
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
-from enas.data_utils import Data
+from enas.data_utils import DataReader
 from enas.flags.table import Settings
 from enas.loop import configs, epochs, next_steps, ranking
 from enas.loop.epochs import ChildOps, Reader, Run
@@ -88,7 +88,9 @@ class SearchOps(NamedTuple):
         )
 
 
-def search(settings: Settings, data: Data, log: Log, folder: OutputDir | None) -> None:
+def search(
+    settings: Settings, data: DataReader, log: Log, folder: OutputDir | None
+) -> None:
     """Searches for num_epochs, then ranks the strings of the last round."""
     epochs.run_epochs(
         settings, data, log, folder, build, _after_epoch, _rank_last_round
@@ -162,7 +164,9 @@ def build_sampled_child(
 
 
 @contextmanager
-def opened(settings: Settings, data: Data) -> Iterator[tuple[Reader, Sample, Outputs]]:
+def opened(
+    settings: Settings, data: DataReader
+) -> Iterator[tuple[Reader, Sample, Outputs]]:
     """Opens the last checkpoint of the search in `settings.output_dir`.
 
     Nothing that trains the search is built.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from enas.base.program import note
-from enas.data_utils import Data
+from enas.data_utils import DataReader
 from enas.export.walk import (
     NO_NETWORK,
     Source,
@@ -39,13 +39,16 @@ class TrainingOps(NamedTuple):
     evaluated: Outputs
 
 
-def train(settings: Settings, data: Data, log: Log, folder: OutputDir | None) -> None:
+def train(
+    settings: Settings, data: DataReader, log: Log, folder: OutputDir | None
+) -> None:
     """Trains for num_epochs, and then writes the packed network."""
 
     is_float = settings.child_scheme == "float"
 
     def source_of(images: tf.Tensor) -> Source:
-        return Source(images, data.mean, data.std, data.classes)
+        found = data()
+        return Source(images, found.mean, found.std, found.classes)
 
     def describe(ops: TrainingOps, images: tf.Tensor) -> Network | None:
         if is_float:

@@ -1,7 +1,8 @@
 """Makes batches of normalized images, through `tf.data`.
 
-Images enter the graph by feeding an iterator's initializer. They must never be
-constants, which would hit the graph's 2 GB limit and be in every copy of the graph.
+Images, their mean and deviation enter the graph by feeding an iterator's initializer,
+so a graph can be built while images are still being read. They must never be constants,
+which would hit the graph's 2 GB limit and be in every copy of the graph.
 
 Layout: N = images in a split, n = images in a batch, H and W = height and width, C =
 channels.
@@ -12,7 +13,7 @@ import secrets
 import numpy as np
 import tensorflow as tf
 
-from enas.data_utils import Data, Split
+from enas.data_utils import DataReader
 from enas.images.batch_augment import BatchAugmentation
 
 EVAL_BATCH = 100
@@ -39,6 +40,7 @@ class InputPipeline:
     run that was interrupted can `seek` its place.
 
     Args:
+      data: reads the images; nothing waits for them before `initialize`.
       seed: at least 0 and below 2^32; None for a different one each time.
       augmentation: the changes to training images, and to no others.
       reward_repeats: how many times in a row each batch of 'reward' comes.
@@ -51,7 +53,7 @@ class InputPipeline:
 
     def __init__(
         self,
-        data: Data,
+        data: DataReader,
         batch_size: int,
         seed: int | None = None,
         augmentation: BatchAugmentation | None = None,
@@ -65,11 +67,14 @@ class InputPipeline:
         self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # by split
         self._handles: dict[str, str] = {}
         self._next: dict[str, int] = {}  # the number of each stream's next batch
-        splits = {"train": data.train, "test": data.test}
-        if data.valid is not None:
-            splits["valid"] = data.valid
-        self.num_examples = {name: len(split.labels) for name, split in splits.items()}
-        arrays = {name: self._placeholders(name, splits[name]) for name in splits}
+        self.num_examples = data.sizes
+        arrays = {name: _placeholders(n, data.shape) for name, n in data.sizes.items()}
+        self._arrays = arrays
+        channels = data.shape[2:]
+        self._statistics = tuple(
+            tf.compat.v1.placeholder(tf.float32, channels, name)
+            for name in ("mean", "std")
+        )
         self._start = tf.compat.v1.placeholder_with_default(
             tf.constant(0, tf.int64), [], "start"
         )
@@ -86,7 +91,7 @@ class InputPipeline:
             name: iterator.string_handle() for name, iterator in self._iterators.items()
         }
         self._handle = tf.compat.v1.placeholder(tf.string, [], "stream")
-        shape = [None, *data.train.images.shape[1:]]
+        shape = [None, *data.shape]
         self.images, self.labels = tf.compat.v1.data.Iterator.from_string_handle(
             self._handle,
             (tf.float32, tf.int32),
@@ -94,7 +99,16 @@ class InputPipeline:
         ).get_next()
 
     def initialize(self, session: tf.compat.v1.Session) -> None:
-        """Feeds the images to the session's iterators."""
+        """Feeds the images to the session's iterators.
+
+        Raises:
+          InputError: they do not fit into memory, or one cannot be read.
+        """
+        data = self._data()
+        statistics = dict(zip(self._statistics, (data.mean, data.std), strict=True))
+        for name, placeholders in self._arrays.items():
+            split = dict(zip(placeholders, getattr(data, name), strict=True))
+            self._feeds[name] = split | statistics
         for stream in self._iterators:
             self._read_from(session, stream, 0)
         self._handles = session.run(self._string_handles)
@@ -137,13 +151,6 @@ class InputPipeline:
             if split in self.num_examples
         ]
         return min(self._batch_size, *evaluated)
-
-    def _placeholders(self, name: str, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-        placeholders = tuple(
-            tf.compat.v1.placeholder(array.dtype, array.shape) for array in split
-        )
-        self._feeds[name] = dict(zip(placeholders, split, strict=True))
-        return placeholders
 
     def _batches(self, stream: str, arrays, shuffled: bool) -> tf.data.Dataset:
         """Makes a stream's batches, from the one numbered `_start` on."""
@@ -211,7 +218,16 @@ class InputPipeline:
         """Returns the normalized images at some positions, and their labels."""
         images, labels = (tf.gather(array, positions) for array in arrays)
         images = tf.cast(images, tf.float32) / 255.0
-        return (images - self._data.mean) / self._data.std, labels
+        mean, std = self._statistics
+        return (images - mean) / std, labels
+
+
+def _placeholders(count: int, shape: tuple[int, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Makes what takes some images and their labels."""
+    return (
+        tf.compat.v1.placeholder(tf.uint8, (count, *shape)),
+        tf.compat.v1.placeholder(tf.int32, (count,)),
+    )
 
 
 def _no_autotuning() -> tf.data.Options:
