@@ -1,4 +1,4 @@
-"""Loads TensorFlow without what it prints of itself."""
+"""Loads TensorFlow without what it prints of itself, and what it hardly needs."""
 
 import logging
 import os
@@ -7,6 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from enas.base.later import put_off
+
+# Keras loads these for pictures of its own, which takes a quarter of the whole time.
+_PICTURES = ("matplotlib", "matplotlib.patches", "matplotlib.pyplot")
 # Passes on each line of stdin that is not one of TensorFlow's remarks: that its log has
 # no file yet, and what begins with a level (information, warning) and a date.
 _FILTER = r"""
@@ -32,7 +36,7 @@ def load_tensorflow() -> None:
       ImportError, MemoryError, SystemError: it cannot be loaded.
     """
     quiet_tensorflow()
-    with _without_remarks():
+    with _without_remarks(), put_off(*_PICTURES):
         import tensorflow  # noqa: F401
 
 
