@@ -1,6 +1,9 @@
 """Random numbers of the graph depend on seed, activity and number alone."""
 
+import zlib
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from enas.base import random_numbers
@@ -63,3 +66,23 @@ def test_a_graph_without_a_seed_starts_anew_each_time():
         numbers = [random_numbers.initial_uniform([9], 1.0, "w") for _ in range(2)]
         first, second = session.run(numbers)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("bound", [1.0, 0.1, 1 / 3])
+def test_a_variable_starts_where_tensorflow_would_let_it(bound):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.set_random_seed(7)
+        seed = [7, zlib.crc32(b"/w") >> 1]
+        shape = [5, 30]
+        pairs = [
+            (
+                random_numbers.initial_uniform(shape, bound, "w"),
+                tf.random.stateless_uniform(shape, seed, -bound, bound),
+            ),
+            (
+                random_numbers.initial_normal(shape, bound, "w"),
+                tf.random.stateless_normal(shape, seed, stddev=bound),
+            ),
+        ]
+        for ours, theirs in session.run(pairs):
+            np.testing.assert_array_equal(ours, theirs)
