@@ -81,7 +81,7 @@ def search(dataset: str = "mnist", **settings: Any) -> Searched:
     folder = main.run("search", _settings(_dataset(dataset).search, settings))
     if folder is None:
         return Searched(None, [], [])
-    from enas.loop import ranking  # it needs TensorFlow, and wrong settings do not
+    from enas.loop import ranking
 
     return Searched(folder, ranking.read(folder), history.read(folder))
 

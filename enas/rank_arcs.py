@@ -1,9 +1,9 @@
 """Ranks a search's strings on the whole validation set.
 
-`python -m enas.rank_arcs --help` says how; the code is in enas/loop/rank_command.py.
+`python -m enas.rank_arcs --help` says how; the code is in enas.many.rank_command.py.
 """
 
-from enas.loop.rank_command import main
+from enas.many.rank_command import main
 
 if __name__ == "__main__":
     main()

@@ -19,11 +19,13 @@ FLOORS = (
     {"enas.export"},
     {"enas.session", "enas.report", "enas.drawing"},
     {"enas.loop"},
+    {"enas.many"},
     {"commands"},
 )
 COMMANDS = {
     "analyze_log",
     "rank_arcs",
+    "train_arcs",
     "vis_cell",
     "download_cifar",
     "predict",

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from enas.base.errors import InputError, UsageError
@@ -68,9 +69,9 @@ def resumed(argv: list[str], constants: dict[str, Any]) -> list[str]:
     named = [argv[n].partition("=")[2] for n in places]
     if len(places) > 1 or not named[0]:
         raise UsageError("resume one run, by its folder: --resume=FOLDER")
-    given = {w.lstrip("-").partition("=")[0] for w in rest[1:] if w.startswith("-")}
+    given = flag_names(rest[1:])
     for name in ("output_dir", "reset_output_dir", "recipe"):
-        if given & {name, "no" + name}:
+        if name in given:
             raise UsageError(f"--resume says what {name} would; pass one of them")
     folder = plain_path(named[0])
     script, flags = _script_and_flags(folder)
@@ -79,6 +80,15 @@ def resumed(argv: list[str], constants: dict[str, Any]) -> list[str]:
     flags["reset_output_dir"] = False
     kept = {name: value for name, value in flags.items() if name in constants}
     return [rest[0], *_words(kept), *rest[1:]]
+
+
+def flag_names(words: Sequence[str]) -> set[str]:
+    """Returns the names of the flags among the words of a command line.
+
+    --noNAME counts as NAME, too.
+    """
+    names = {w.lstrip("-").partition("=")[0] for w in words if w.startswith("-")}
+    return names | {name.removeprefix("no") for name in names}
 
 
 def _script_and_flags(output_dir: str) -> tuple[str, dict[str, Any]]:

@@ -1,31 +1,27 @@
-"""Judges strings, each on a whole set of images with a search's weights.
+"""Holds how good strings are: as a table, and in the files that a search keeps.
 
-One batch is a noisy judge: on 128 images, an accuracy of 0.97 has a standard error of
-0.015. On 5,000 images it has one of 0.0024.
+This module must not import TensorFlow; judging.py tells how good a string is.
 """
 
 import math
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-from tqdm import tqdm
 
 from enas.base.files import read_json, readable, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
-from enas.controller import Sample
 from enas.flags.table import Settings
-from enas.loop.epochs import Reader, count_correct
-from enas.models import Outputs
 from enas.space.arc import Arc, parse_arc, random_arc
 
 ARCS_FILE = "arcs.json"  # the strings of the last round
 RANKING_FILE = "ranking.json"
-SPLIT = "valid"
 SURE = 2  # standard errors that a difference must have to count
-UNIFORM = "uniform"  # the source of strings drawn uniformly
+# What draws strings: the controller, one like it that is not trained, or chance alone.
+CONTROLLER = "controller"
+UNTRAINED = "untrained"
+UNIFORM = "uniform"
 Candidate = tuple[Arc, str]  # a string, and what drew it
 
 
@@ -44,6 +40,11 @@ class Ranked(NamedTuple):
     error: float
 
 
+def source_of(settings: Settings) -> str:
+    """Returns what draws the search's strings."""
+    return CONTROLLER if settings.controller_training else UNIFORM
+
+
 def beside_uniform(
     arcs: Sequence[Arc], source: str, settings: Settings
 ) -> list[Candidate]:
@@ -60,26 +61,20 @@ def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
     return [random_arc(settings.child_num_cells, rng) for _ in range(count)]
 
 
-def rank(
-    reader: Reader, sample: Sample, outputs: Outputs, candidates: Sequence[Candidate]
+def ranked(
+    candidates: Sequence[Candidate], counts: Iterable[int], images: int
 ) -> list[Ranked]:
-    """Judges strings on the whole validation set.
+    """Returns strings by how many images each classifies correctly, best first.
 
     Args:
-      sample: the sample that the child runs; each string is fed in its place.
-      outputs: those of the child outside training.
-      candidates: the strings, each with what drew it.
-
-    Returns:
-      All of them, best first.
+      counts: of these `images`, for each of the strings.
     """
-    images, ranked = reader.pipeline.num_examples[SPLIT], []
-    for arc, drawn_by in tqdm(candidates, "ranking", disable=None, leave=False):
-        correct = count_correct(reader, outputs, SPLIT, 0, sample.feed(arc))
+    found = []
+    for (arc, drawn_by), correct in zip(candidates, counts, strict=True):
         accuracy = correct / images
         error = standard_error(accuracy, images)
-        ranked.append(Ranked(str(arc), drawn_by, accuracy, error))
-    return sorted(ranked, key=lambda one: -one.accuracy)
+        found.append(Ranked(str(arc), drawn_by, accuracy, error))
+    return sorted(found, key=lambda one: -one.accuracy)
 
 
 def table(ranked: Sequence[Ranked], columns: int | None = None) -> str:

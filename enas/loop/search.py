@@ -16,9 +16,9 @@ from enas.base.text_table import terminal_width
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import DataReader
 from enas.flags.table import Settings
-from enas.loop import configs, epochs, next_steps, ranking
+from enas.loop import configs, epochs, judging, next_steps, ranking
 from enas.loop.epochs import ChildOps, Reader, Run
-from enas.loop.ranking import UNIFORM
+from enas.loop.judging import Judge
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
 from enas.models import Outputs
@@ -37,9 +37,6 @@ from enas.space.operations import OPERATIONS
 
 SHOWN_ARCHITECTURES = 10
 FEW_IMAGES = 20  # smaller batches have statistics too noisy for batch norm
-# Sources of strings: the controller, and one like it that is not trained.
-CONTROLLER = "controller"
-UNTRAINED = "untrained"
 
 
 class RoundSample(NamedTuple):
@@ -164,15 +161,10 @@ def build_sampled_child(
 
 
 @contextmanager
-def opened(
-    settings: Settings, data: DataReader
-) -> Iterator[tuple[Reader, Sample, Outputs]]:
+def opened(settings: Settings, data: DataReader) -> Iterator[Judge]:
     """Opens the last checkpoint of the search in `settings.output_dir`.
 
     Nothing that trains the search is built.
-
-    Yields:
-      (its session and batches, its controller's sample, its child's outputs).
 
     Raises:
       InputError: the checkpoint is damaged, or not of these settings.
@@ -183,7 +175,8 @@ def opened(
             settings, pipeline, len(data.classes)
         )
         with Session(settings.output_dir, pipeline) as session:
-            yield Reader(session, pipeline, settings.seed), sample, outputs
+            reader = Reader(session, pipeline, settings.seed)
+            yield Judge(reader, sample, outputs)
 
 
 def _make_controller(settings: Settings) -> Controller:
@@ -266,11 +259,6 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
     run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
 
 
-def source_of(settings: Settings) -> str:
-    """Returns what draws the search's strings."""
-    return CONTROLLER if settings.controller_training else UNIFORM
-
-
 def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[Arc]:
     """Lets the controller sample strings, the same ones each time."""
     activity, arcs = len(STREAMS), []
@@ -295,8 +283,11 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
     if not arcs:
         next_steps.after_search(run, None)
         return
-    candidates = ranking.beside_uniform(arcs, source_of(run.settings), run.settings)
-    ranked = ranking.rank(run.reader, ops.sample, ops.evaluated, candidates)
+    candidates = ranking.beside_uniform(
+        arcs, ranking.source_of(run.settings), run.settings
+    )
+    judge = Judge(run.reader, ops.sample, ops.evaluated)
+    ranked = judging.rank(judge, candidates)
     ranking.save(run.folder, ranked)
     tell(ranking.table(ranked, terminal_width(sys.stderr)))
     next_steps.after_search(run, ranked[0].arc)

@@ -51,7 +51,7 @@ class OutputDir:
 
     def __init__(self, output_dir: str, reset: bool, flags: dict[str, Any]):
         self.path, self._flags = plain_path(output_dir), flags
-        _check_place(self.path)
+        check_place(self.path)
         self._made = not os.path.lexists(self.path)
         self._lock = self._locked()
         try:
@@ -185,25 +185,35 @@ def _is_new(path: str) -> bool:
     return all(LEFTOVER.fullmatch(name) for name in names)
 
 
-def check_entries(path: str) -> None:
+def check_entries(path: str, flag: str = "output_dir") -> None:
     """Refuses links, which could lead elsewhere, and what is neither file nor folder,
-    which could block for ever."""
+    which could block for ever.
+
+    Args:
+      flag: what names the folder, for the message.
+    """
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_symlink():
                 raise InputError(
-                    f"output_dir: {entry.path} is a symbolic link, which could lead "
+                    f"{flag}: {entry.path} is a symbolic link, which could lead "
                     f"elsewhere; remove it"
                 )
             if not (entry.is_file() or entry.is_dir()):
                 raise InputError(
-                    f"output_dir: {entry.path} is neither a file nor a folder; remove "
-                    f"it"
+                    f"{flag}: {entry.path} is neither a file nor a folder; remove it"
                 )
 
 
-def _check_place(path: str) -> None:
-    """Refuses folders that hold other things than a run, whatever they look like."""
+def check_place(path: str, flag: str = "output_dir") -> None:
+    """Refuses folders that hold other things than a run, whatever they look like.
+
+    Args:
+      flag: what names the folder, for the message.
+
+    Raises:
+      UsageError: it is such a folder.
+    """
     real = os.path.realpath(path)
     repository = os.path.dirname(os.path.dirname(os.path.realpath(enas.__file__)))
     places = {
@@ -216,7 +226,7 @@ def _check_place(path: str) -> None:
     }
     for place, is_there in places.items():
         if is_there:
-            raise UsageError(f"output_dir: {path} is {place}; name a folder in it")
+            raise UsageError(f"{flag}: {path} is {place}; name a folder in it")
 
 
 def earlier_seed(output_dir: str) -> int | None:

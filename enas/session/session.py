@@ -64,6 +64,10 @@ class Session:
       start: is called with the raw session, once its variables have their initial
         values, if there is no checkpoint yet.
 
+    Attributes:
+      opened_from: the path of the checkpoint that it started from; None if there was
+        none.
+
     Raises:
       InputError: the folder's checkpoints are damaged, or of another network.
     """
@@ -104,6 +108,7 @@ class Session:
                 if not self._checkpoints.is_gone() or tries == TRIES:
                     raise
                 self._checkpoints.choose_again()
+        self.opened_from = self._checkpoints.last
         if pipeline is not None:
             pipeline.initialize(self._session)
 

@@ -1,0 +1,127 @@
+"""Ranks strings on the whole validation set, from a search's checkpoint.
+
+    enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" … | --draw=N] [--jobs=N]
+        [--engine=processes|ray]
+
+Without strings, it ranks those of the search's last round. With --draw it ranks N that
+the controller draws, and N of an untrained one. In both cases it keeps the ranking in
+OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
+"""
+
+import argparse
+import sys
+
+from enas.base.errors import InputError, UsageError
+from enas.base.program import Parser, one_line_errors, show
+from enas.base.text_table import terminal_width
+from enas.flags.table import Settings
+from enas.loop import ranking
+from enas.loop.kept_run import settings_of
+from enas.loop.ranking import Candidate, Ranked
+from enas.many.engines import DEFAULT, ENGINES, engine_named
+from enas.many.rank_workers import ranked_by_workers
+from enas.many.ranker import Ranker
+from enas.session.output_dir import plain_path
+from enas.space.arc import parse_arc
+
+GIVEN = "given"  # the source of strings on the command line
+
+
+def main() -> None:
+    with one_line_errors("rank_arcs"):
+        arguments = _arguments()
+        draw = arguments.draw
+        if draw is not None and (draw < 1 or arguments.arcs):
+            raise UsageError("--draw takes a number above 0, and no strings beside it")
+        if arguments.jobs is not None and arguments.jobs < 1:
+            raise UsageError(f"--jobs is {arguments.jobs}; it must be at least 1")
+        _rank(arguments)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument(
+        "output_dir", help="the output folder of a search that has a checkpoint"
+    )
+    parser.add_argument(
+        "arcs",
+        nargs="*",
+        metavar="ARC",
+        help="strings to rank, each in quotes (default: those of the last round)",
+    )
+    parser.add_argument(
+        "--draw",
+        type=int,
+        metavar="N",
+        help="rank N strings that the controller draws, N of an untrained one and "
+        "N uniform ones",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="rank by N workers side by side (default: by one; with --engine=ray, as "
+        "many as the cluster has cores)",
+    )
+    parser.add_argument(
+        "--engine",
+        default=DEFAULT,
+        help=f"where the workers are: {' or '.join(ENGINES)} (default: {DEFAULT})",
+    )
+    return parser.parse_intermixed_args()
+
+
+def _rank(arguments: argparse.Namespace) -> None:
+    output_dir = plain_path(arguments.output_dir)
+    settings = settings_of(output_dir, "search")
+    try:
+        arcs = [parse_arc(text, settings.child_num_cells) for text in arguments.arcs]
+    except ValueError as error:
+        raise UsageError(error) from None
+    engine = engine_named(arguments.engine)
+    if not (arcs or arguments.draw):
+        arcs = ranking.read_arcs(output_dir, settings.child_num_cells)
+        if not arcs:
+            raise InputError(f"{output_dir} has no strings of a round yet; name some")
+    source = GIVEN if arguments.arcs else ranking.source_of(settings)
+
+    def candidates(ranker: Ranker) -> list[Candidate]:
+        return _candidates(ranker, settings, arcs, source, arguments.draw or 0)
+
+    if arguments.engine == DEFAULT and arguments.jobs in (None, 1):
+        ranked = _ranked_here(settings, candidates)
+    else:
+        with engine:
+            ranked = ranked_by_workers(engine, arguments.jobs, settings, candidates)
+    show(ranking.table(ranked, terminal_width(sys.stdout)))
+    if not arguments.arcs:
+        ranking.save(output_dir, ranked)
+
+
+def _candidates(
+    ranker: Ranker, settings: Settings, arcs: list, source: str, draw: int
+) -> list[Candidate]:
+    """Returns the strings to rank; without `arcs`, it draws some."""
+
+    def parsed(texts: list[str]) -> list:
+        return [parse_arc(text, settings.child_num_cells) for text in texts]
+
+    arcs = arcs or parsed(ranker.drawn(draw))
+    candidates = ranking.beside_uniform(arcs, source, settings)
+    if draw and source == ranking.CONTROLLER:
+        untrained = parsed(ranker.untrained(draw))
+        candidates += [(arc, ranking.UNTRAINED) for arc in untrained]
+    return candidates
+
+
+def _ranked_here(settings: Settings, candidates) -> list[Ranked]:
+    """Ranks strings in this process."""
+    ranker = Ranker(settings)
+    from enas.loop import judging
+
+    try:
+        return judging.rank(ranker.judge, candidates(ranker))
+    finally:
+        ranker.close()

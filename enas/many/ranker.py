@@ -1,0 +1,62 @@
+"""An opened search that draws and judges strings, for a process that holds it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from enas.base.quiet import load_tensorflow
+from enas.flags.datasets import open_data
+from enas.flags.table import Settings
+from enas.space.arc import parse_arc
+
+
+class Ranker:
+    """A search, opened from its last checkpoint until the process ends or `close`.
+
+    Strings go in and out as text, since other processes call.
+
+    Args:
+      settings: those of the search; its folder is `output_dir`.
+
+    Raises:
+      InputError: the images or the checkpoint cannot be used.
+    """
+
+    def __init__(self, settings: Settings):
+        data = open_data(settings)
+        data.begin()  # TensorFlow is loaded and the graph is built meanwhile
+        load_tensorflow()
+        from enas.loop import search
+
+        self._settings, self._stack = settings, ExitStack()
+        self.judge = self._stack.enter_context(search.opened(settings, data))
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def checkpoint(self) -> str:
+        """Returns the name of the checkpoint that it was opened from."""
+        return os.path.basename(self.judge.reader.session.opened_from or "")
+
+    def drawn(self, count: int) -> list[str]:
+        """Returns strings that the controller draws, the same ones each time."""
+        from enas.loop import search
+
+        session, sample = self.judge.reader.session, self.judge.sample
+        arcs = search.draw_arcs(session, sample, self._settings, count)
+        return [str(arc) for arc in arcs]
+
+    def untrained(self, count: int) -> list[str]:
+        """Returns strings that an untrained controller draws."""
+        from enas.loop import search
+
+        return [str(arc) for arc in search.untrained_arcs(self._settings, count)]
+
+    def images(self) -> int:
+        """Returns how many images a string is judged on."""
+        return self.judge.images()
+
+    def correct(self, arc: str) -> int:
+        """Returns how many of them a string classifies correctly."""
+        return self.judge.correct(parse_arc(arc, self._settings.child_num_cells))
