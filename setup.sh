@@ -82,7 +82,7 @@ case "${1:-}" in
             --num_epochs=3 --controller_train_steps=10
         ;;
     test)
-        install requirements.txt requirements-export.txt requirements-test.txt
+        install requirements.txt requirements-export.txt requirements-cluster.txt requirements-test.txt
         enas_env/bin/python -m ruff check .
         enas_env/bin/python -m ruff format --check .
         enas_env/bin/python -m mypy

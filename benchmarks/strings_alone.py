@@ -1,31 +1,32 @@
 """Trains strings of a ranking alone, to see what a search's accuracy tells about them.
 
     python -m benchmarks.strings_alone OUTPUT_DIR [--count=6] [--jobs=1]
-        [--folder=FOLDER] [-- FLAG …]
+        [--engine=processes] [--folder=FOLDER] [-- FLAG …]
 
 From OUTPUT_DIR/ranking.json, which enas/loop/ranking.py makes, it takes --count strings
-of each source, evenly from its best to its worst. It trains each with
-train_arc_mnist.py and the flags that follow `--`. For each string it prints the
-accuracy with the search's weights and the test error alone. It also prints the mean and
-the median of each source, and the rank correlation of the two accuracies. Logs stay in
-FOLDER. What was trained is not trained again.
+of each source, evenly from its best to its worst. It trains them as `enas.train_arcs`
+does. For each string it prints the accuracy with the search's weights and the test
+error alone. It also prints the mean and the median of each source, and the rank
+correlation of the two accuracies.
 """
 
 import argparse
-import json
-import os
 import statistics
 from collections import defaultdict
 
 import numpy as np
 
-from benchmarks.script_runs import logged_runs, parse_arguments
+from benchmarks.script_runs import parse_arguments
+from enas.base.program import one_line_errors
 from enas.base.statistics import mean_and_error
 from enas.base.text_table import text_table
-from enas.loop.ranking import RANKING_FILE, Ranked
-from enas.report.log_records import Run
-
-SCRIPT = "train_arc_mnist.py"
+from enas.loop import ranking
+from enas.loop.kept_run import settings_of
+from enas.loop.ranking import Ranked
+from enas.many.engines import DEFAULT
+from enas.many.runner import run
+from enas.many.strings import Wanted, once
+from enas.session.output_dir import plain_path
 
 
 def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
@@ -38,11 +39,6 @@ def chosen(ranked: list[Ranked], count: int) -> list[Ranked]:
         places = np.linspace(0, len(ones) - 1, min(count, len(ones)))
         strings += [ones[round(place)] for place in places]
     return strings
-
-
-def test_error(run: Run) -> float:
-    """Returns the test error after the last epoch, from 0 to 1."""
-    return 1.0 - [e.accuracy for e in run.evaluations if e.split == "test"][-1]
 
 
 def rank_correlation(a: list[float], b: list[float]) -> float:
@@ -87,24 +83,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("output_dir")
     parser.add_argument("--count", type=int, default=6)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--engine", default=DEFAULT)
     parser.add_argument("--folder", default="strings_alone")
     options, flags = parse_arguments(parser)
-    os.makedirs(options.folder, exist_ok=True)
-    with open(os.path.join(options.output_dir, RANKING_FILE), encoding="utf-8") as file:
-        ranked = [Ranked(**one) for one in json.load(file)]
-    strings = chosen(ranked, options.count)
-    sources = [one.source for one in strings]
-    if any(sources.count(source) < 2 for source in sources):
-        parser.error("a mean needs two strings of each source, for its standard error")
-    # Two sources may have drawn the same string, which is trained only once.
-    names = [os.path.join(options.folder, one.arc.replace(" ", "")) for one in strings]
-    flags_of = {
-        name: [f"--fixed_arc={one.arc}", *flags]
-        for name, one in zip(names, strings, strict=True)
-    }
-    runs = logged_runs(SCRIPT, flags_of, options.jobs)
-    print(report(strings, [test_error(runs[name]) for name in names]))
+    with one_line_errors("strings_alone"):
+        search = settings_of(plain_path(options.output_dir), "search")
+        strings = chosen(ranking.read(search.output_dir), options.count)
+        sources = [one.source for one in strings]
+        if not sources or any(sources.count(source) < 2 for source in sources):
+            parser.error(
+                "a mean needs two strings of each source, for its standard error"
+            )
+        # Two sources may have drawn the same string, which is trained only once.
+        wanted = once([Wanted(one.arc, one.source, one.accuracy) for one in strings])
+        folder, engine, jobs = options.folder, options.engine, options.jobs
+        trainings = run(search, wanted, flags, folder, engine, jobs)
+        errors = {one.arc: one.result.test_error for one in trainings if one.result}
+        if len(errors) == len(wanted):  # else the table has told why
+            print(report(strings, [errors[one.arc] for one in strings]))
 
 
 if __name__ == "__main__":

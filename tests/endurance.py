@@ -3,7 +3,7 @@
     python -m tests.endurance [PART …]
 
 prints a table, a line for each thing tried. Without names it tries all of PARTS, one on
-each core, which takes 25 minutes on two; details go to stderr. Status 1 means that
+each core, which takes half an hour on two; details go to stderr. Status 1 means that
 something went wrong.
 """
 
@@ -31,6 +31,7 @@ TRIED = {
 }
 KILLS = 80
 ROUGH_KILLS = 40
+MANY_KILLS = 20
 STARTS = 200
 PICKLES = 2_000
 SERVERS = 100
@@ -91,6 +92,15 @@ def kills() -> Iterator[Row]:
     yield f"{counts.total()} kills", doing, str(len(wrong))
 
 
+def many() -> Iterator[Row]:
+    from tests.many_kills import survive
+
+    with tempfile.TemporaryDirectory() as folder:
+        counts, wrong = survive(MANY_KILLS, folder)
+    ended = ", ".join(f"{count} of {what}" for what, count in counts.most_common())
+    yield f"{counts.total()} kills among many trainings", ended, str(len(wrong))
+
+
 def disks() -> Iterator[Row]:
     from tests.disks import NAMESPACE
 
@@ -125,6 +135,7 @@ PARTS = {
     "starts": starts,
     "kills": kills,
     "rough_kills": rough_kills,
+    "many": many,
     "disks": disks,
     "memory": memory,
 }

@@ -17,6 +17,7 @@ from enas.many.trainings import Result, Training
 PANEL = 5.2  # inches, of each side of a panel
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of what drew a string
 FRONT = "#333333"
+SPLITS = {"valid": "validation", "test": "test"}
 Point = tuple[float, float]
 
 
@@ -118,7 +119,7 @@ def _points(
             fontsize=8,
         )
     splits = {result.split for _, result in known}
-    on = f", on {splits.pop()} images" if len(splits) == 1 else ""
+    on = f", on {SPLITS[splits.pop()]} images" if len(splits) == 1 else ""
     axes.set_ylabel(f"accuracy trained alone{on} (± standard error)")
     axes.margins(0.12)
     axes.grid(alpha=0.3)
