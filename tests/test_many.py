@@ -1,6 +1,7 @@
 """Many trainings at once, with a train script that takes a second; the runs with the
 real one are in test_train_arcs.py."""
 
+import io
 import json
 import os
 import random
@@ -13,18 +14,21 @@ import psutil
 import pytest
 
 from enas.base.errors import InputError, UsageError
+from enas.flags.table import Settings
 from enas.many import attempts, cores, orders
 from enas.many.engines import engine_named
 from enas.many.folder import read
 from enas.many.orders import Ended, Order, run_here
 from enas.many.plot import draw, pareto_front
 from enas.many.processes import Processes
+from enas.many.progress import Progress
 from enas.many.strings import Wanted, once
 from enas.many.table import Rows, table
 from enas.many.trainings import (
     FAILED,
     FINISHED,
     PAUSED,
+    RUNNING,
     WAITING,
     Result,
     Training,
@@ -374,6 +378,38 @@ def test_tables():
         assert len(lines) == (4 if columns is None else 7)
         ends = {line.index("12.3") + 4 for line in lines if "12.3" in line}
         assert ends == {lines[0].index("minutes") + len("minutes")}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_bars_in_a_terminal(tmp_path, monkeypatch):
+    """A bar moves with the log, and makes room for a line in the end."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    training = Training("01-controller", ARC, "controller", 0.5, RUNNING)
+    progress = Progress(str(tmp_path), Settings(num_epochs=4))
+    progress.changed(training, "starts")
+    progress.look()  # there is no log yet
+    (tmp_path / "01-controller").mkdir()
+    (tmp_path / "01-controller" / "log.txt").write_text(
+        f"{'steps_per_epoch':.<70}5\nepoch = 1     ch_step = 7      loss = 0.1 \n"
+        "valid_accuracy: 0.9000\n"
+    )
+    progress.look()
+    progress.changed(training, "ended by SIGKILL; it goes on")
+    assert "01-controller:  35%" in terminal.getvalue()
+    assert "7/20" in terminal.getvalue()
+    assert "valid_accuracy: 0.9000" in terminal.getvalue()
+    training.state, training.reason = FAILED, "no images"
+    progress.changed(training, "failed")
+    assert terminal.getvalue().endswith("01-controller: failed: no images\n")
+    progress.changed(finished("02-controller", 0.95, 10, 0.9), "finished")
+    assert terminal.getvalue().endswith("finished, valid_accuracy 0.9500\n")
+    progress.close()
 
 
 def test_the_pareto_front():

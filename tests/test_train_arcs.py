@@ -244,7 +244,8 @@ def test_engines(engine, tmp_path, capsys):
         if engine == "ray":
             with pytest.raises(UsageError, match="--cores is 1000; the largest"):
                 made.jobs(1, 1000)
-            assert made.jobs(None, None)[1] == 1 and made.jobs(3, 1) == (3, 1)
+            assert made.jobs(None, None)[1] == 1 and made.jobs(1, 1) == (1, 1)
+            assert made.jobs(10**6, 1) == made.jobs(None, 1)
 
 
 def test_workers_that_die_are_replaced(monkeypatch, capsys):

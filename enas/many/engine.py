@@ -42,6 +42,9 @@ class Engine(Protocol):
 
         Args:
           asked, cores: what the user says of the two; None to choose.
+
+        Raises:
+          UsageError: no machine has so many cores.
         """
 
     def check(self, paths: Sequence[str]) -> None:

@@ -69,7 +69,8 @@ class RayCluster:
                 f"--cores is {cores}; the largest machine of the cluster has "
                 f"{max(rooms, default=0)}"
             )
-        return asked or sum(room // cores for room in rooms), cores
+        most = sum(room // cores for room in rooms)
+        return min(asked or most, most), cores
 
     def _nodes(self) -> list[dict]:
         return [node for node in self._ray.nodes() if node["Alive"]]

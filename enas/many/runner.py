@@ -63,7 +63,6 @@ def run(
         trainings = named(folder.earlier, strings)
         left = [one for one in trainings if one.state != FINISHED]
         if left:
-            folder.keep(trainings)
             with engine:
                 many = _Many(trainings, engine, folder, planned)
                 many.train(left, *engine.jobs(jobs, cores))
@@ -93,6 +92,7 @@ class _Many:
         order = Order((), os.getcwd(), "", cores, folder.at_work)
         for one in left:
             one.state, one.reason = WAITING, ""
+        folder.keep(self._trainings)
         pool = ThreadPoolExecutor(min(jobs, len(left)))
         with Interruption() as interruption:
             try:
