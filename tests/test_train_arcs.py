@@ -71,6 +71,8 @@ def test_strings_are_trained_as_by_hand(search, engine, tmp_path):
         assert result["bytes"] == os.path.getsize(f"{folder}/{row['name']}/network.lbn")
         assert f"{valid.accuracy:.4f}" in process.stdout
     assert os.path.getsize(f"{folder}/alone.png") > 10_000
+    if engine != "processes":
+        return  # one engine shows it
     # A single run, of as many threads, has the same log.
     by_hand = subprocess.run(
         [

@@ -67,8 +67,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--engine",
+        choices=list(ENGINES),
         default=DEFAULT,
-        help=f"where the workers are: {' or '.join(ENGINES)} (default: {DEFAULT})",
+        help="where the workers are: processes of this machine, or also on the others "
+        f"of a cluster (default: {DEFAULT})",
     )
     return parser.parse_intermixed_args()
 
