@@ -53,7 +53,7 @@ def main() -> None:
                 sys.exit(128 + leaves[0])
         log.write(
             f"Epoch {EPOCHS}: Eval\nEval at {STEPS}\nValid Num examples:  100\n"
-            f"valid_accuracy: 0.9{arc[0]}00\nEval at {STEPS}\n"
+            f"valid_accuracy: 0.9{arc[2]}00\nEval at {STEPS}\n"
             f"Test Num examples:  100\ntest_accuracy: 0.8000\n"
         )
     last = {"epoch": EPOCHS, "step": STEPS, "valid": 0.9, "test": 0.8}

@@ -15,6 +15,7 @@ import pytest
 
 from enas.base.errors import InputError, UsageError
 from enas.flags.table import Settings
+from enas.loop import ranking
 from enas.many import attempts, cores, orders
 from enas.many.engines import engine_named
 from enas.many.folder import read
@@ -22,7 +23,7 @@ from enas.many.orders import Ended, Order, run_here
 from enas.many.plot import draw, pareto_front
 from enas.many.processes import Processes
 from enas.many.progress import Progress
-from enas.many.strings import Wanted, once
+from enas.many.strings import Wanted, once, wanted
 from enas.many.table import Rows, table
 from enas.many.trainings import (
     FAILED,
@@ -38,7 +39,7 @@ from enas.many.trainings import (
 from tests import fake_training
 from tests.runs import ARC, ROOT
 
-ARCS = [f"{n} 0 0 0 0 0 0 0" for n in range(5)]
+ARCS = [f"0 {n} 0 0 0 0 0 0" for n in range(5)]
 
 
 @pytest.fixture
@@ -273,6 +274,29 @@ def test_names_follow_the_string():
     assert [one.name for one in again] == ["03-uniform", "02-uniform"]
     assert again[1] is first[1]
     assert once([*strings, *strings[:2]]) == strings
+
+
+def test_the_first_of_a_ranking(tmp_path):
+    """So many different ones; a uniform one may be among them."""
+    settings = Settings(output_dir=str(tmp_path), seed=7, child_num_cells=1)
+    uniform = [str(arc) for arc in ranking.uniform_arcs(settings, 3)]
+    drawn = [(ARCS[0], "controller"), (ARCS[0], "untrained"), (uniform[0], "uniform")]
+    drawn.append((ARCS[1], "controller"))
+    ranked = [ranking.Ranked(*one, 0.9 - n / 10, 0.1) for n, one in enumerate(drawn)]
+    ranking.save(str(tmp_path), ranked)
+    first = wanted(settings, 3, None, 2)
+    assert [one.arc for one in first] == [ARCS[0], uniform[0], ARCS[1], uniform[1]]
+    assert [one.source for one in first[:2]] == ["controller", "uniform"]
+    assert [one.searched for one in first[:3]] == pytest.approx([0.9, 0.7, 0.6])
+    assert first[3].searched is None
+    assert [one.arc for one in wanted(settings, 0, None, 3)] == uniform
+    assert len(wanted(settings, None, None, 0)) == 3
+    arcs = tmp_path / "arcs.txt"
+    arcs.write_text(f"{ARCS[1]}\n{ARCS[1]}\n# no more\n\n[{ARCS[0]}]")
+    given = wanted(settings, None, str(arcs), 0)
+    assert [one.arc for one in given] == [ARCS[1], ARCS[0]]
+    assert wanted(settings, 1, str(arcs), 0) == given[:1]
+    assert given[0] == Wanted(ARCS[1], "given", given[0].searched)
 
 
 def test_how_programs_end():

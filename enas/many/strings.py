@@ -50,8 +50,9 @@ def wanted(
     searched = {one.arc: one.accuracy for one in ranked}
     strings: list[Wanted] = []
     if arcs_file is not None:
-        arcs = _arcs_of(arcs_file, settings.child_num_cells)[:count]
-        strings += [Wanted(arc, GIVEN, searched.get(arc)) for arc in arcs]
+        arcs = _arcs_of(arcs_file, settings.child_num_cells)
+        every = once([Wanted(arc, GIVEN, searched.get(arc)) for arc in arcs])
+        strings += every[:count]
     elif count != 0:
         if not ranked:
             path = settings.output_dir
@@ -59,8 +60,8 @@ def wanted(
                 f"{path} has no ranking yet; make one: "
                 f"{command('-m', 'enas.rank_arcs', path)}"
             )
-        first = ranked[: COUNT if count is None else count]
-        strings += [Wanted(one.arc, one.source, one.accuracy) for one in first]
+        every = once([Wanted(one.arc, one.source, one.accuracy) for one in ranked])
+        strings += every[: COUNT if count is None else count]
     arcs = [str(arc) for arc in ranking.uniform_arcs(settings, uniform)]
     strings += [Wanted(arc, ranking.UNIFORM, searched.get(arc)) for arc in arcs]
     if not strings:
