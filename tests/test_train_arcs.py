@@ -18,6 +18,7 @@ from enas.many.engines import ENGINES, engine_named
 from enas.many.orders import Ended, Order
 from enas.many.rank_workers import MOST_DEATHS, _Workers
 from enas.report.log_reader import read_log
+from tests.frail import Frail, Moving
 from tests.runs import ROOT, SMALL, SMALL_ARC, run, run_module
 
 FLAGS = ("--num_epochs=2", "--n_aug_img=1", "--eval_limit=110", "--seed=3")
@@ -159,12 +160,7 @@ def test_a_search_without_ranking(search, tmp_path):
     arcs = tmp_path / "arcs.txt"
     arcs.write_text(f"# mine\n\n{SMALL_ARC}\n[{SMALL_ARC}]\n")
     words = (f"--arcs={arcs}", "--uniform=1", "--", "--train_data_dir=data/mnist/train")
-    words = (
-        *words,
-        "--num_epochs=1",
-        "--child_lr_max=1e30",
-        "--child_op_shortcut=False",
-    )
+    words = (*words, "--num_epochs=1", "--train_limit=200", "--init_from=/nowhere")
     process = run_module("enas.train_arcs", tmp_path, *words)
     assert process.returncode == 1, process.stderr
     with open(tmp_path / "alone" / "alone.json", encoding="utf-8") as stream:
@@ -172,8 +168,8 @@ def test_a_search_without_ranking(search, tmp_path):
     assert [row["source"] for row in rows] == ["given", "uniform"]
     assert rows[0]["arc"] == SMALL_ARC and rows[0]["searched"] is None
     assert all(row["state"] == "failed" for row in rows)
-    assert "lower the learning rate" in rows[0]["reason"]
-    assert "01-given is failed: train_arc_mnist.py: the " in process.stdout
+    assert rows[0]["reason"].endswith("init_from: /nowhere has no checkpoint of a run")
+    assert "01-given is failed: train_arc_mnist.py: init_from: " in process.stdout
     assert "2 of 2 trainings failed, for the reasons above" in process.stderr
 
 
@@ -192,30 +188,6 @@ def test_wrong_jobs_of_a_ranking(search):
     process = run_module("enas.rank_arcs", search, "--jobs=0")
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == "rank_arcs: --jobs is 0; it must be at least 1\n"
-
-
-class Frail:
-    """What a worker holds; it can be made to die, or to fail."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def checkpoint(self):
-        return "model.ckpt-1-1"
-
-    def pid(self):
-        return os.getpid()
-
-    def die(self):
-        os._exit(7)
-
-    def fail(self):
-        raise InputError("no images")
-
-
-class Moving(Frail):
-    def checkpoint(self):
-        return f"model.ckpt-{os.getpid()}-1"
 
 
 @pytest.mark.parametrize("engine", EVERY)

@@ -51,8 +51,8 @@ class _Workers:
           InputError: what the worker raises; or workers died again and again.
         """
         for tries in range(1, MOST_DEATHS + 1):
-            worker = self._taken()
             try:
+                worker = self._taken()
                 self._check_checkpoint(worker)
                 done = task(cast(Ranker, _Call(worker)))
             except WorkerDied as died:

@@ -123,7 +123,7 @@ class RayWorker:
         try:
             fine, answer = self._ray.get(self._actor.answer.remote(method, arguments))
         except self._ray.exceptions.RayError as error:
-            raise WorkerDied(f"a worker was lost ({type(error).__name__})") from None
+            raise WorkerDied(f"a worker was lost: {_last_line(error)}") from None
         if not fine:
             raise answer
         return answer
