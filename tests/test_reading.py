@@ -1,6 +1,7 @@
 """Images that several processes read, against those that one reads."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -50,12 +51,13 @@ except ChildProcessError:
 @pytest.fixture
 def folder(tmp_path):
     rng = np.random.default_rng(0)
+    path = tmp_path / "folder"
     for name in ("a", "b"):
-        os.makedirs(tmp_path / name)
+        os.makedirs(path / name)
         for number in range(40):
             image = rng.integers(0, 256, (9, 9), np.uint8)
-            Image.fromarray(image).save(tmp_path / name / f"{number:02d}.png")
-    return tmp_path
+            Image.fromarray(image).save(path / name / f"{number:02d}.png")
+    return path
 
 
 def read(folder, how="read"):
@@ -65,8 +67,11 @@ def read(folder, how="read"):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux")
 @pytest.mark.parametrize("how", ["read", "kill"])
-def test_several_processes_read_what_one_reads(folder, how):
-    """Even if one of them is killed."""
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_several_processes_read_what_one_reads(folder, tmp_path, is_zip, how):
+    """Even if one of them is killed, and though they share a zip that is open."""
+    if is_zip:
+        folder = shutil.make_archive(str(tmp_path / "images"), "zip", folder)
     done = read(folder, how)
     assert done.returncode == 0, done.stderr
     begun, equal, left = done.stdout.splitlines()

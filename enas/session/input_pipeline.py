@@ -68,8 +68,10 @@ class InputPipeline:
         self._handles: dict[str, str] = {}
         self._next: dict[str, int] = {}  # the number of each stream's next batch
         self.num_examples = data.sizes
-        arrays = {name: _placeholders(n, data.shape) for name, n in data.sizes.items()}
-        self._arrays = arrays
+        self._arrays = {
+            split: _placeholders(count, data.shape)
+            for split, count in data.sizes.items()
+        }
         channels = data.shape[2:]
         self._statistics = tuple(
             tf.compat.v1.placeholder(tf.float32, channels, name)
@@ -80,12 +82,12 @@ class InputPipeline:
         )
         self._iterators = {
             stream: tf.compat.v1.data.make_initializable_iterator(
-                self._batches(stream, arrays[split], shuffled)
+                self._batches(stream, self._arrays[split], shuffled)
                 .prefetch(2)
                 .with_options(_no_autotuning())
             )
             for stream, (split, shuffled) in STREAMS.items()
-            if split in arrays
+            if split in self._arrays
         }
         self._string_handles = {
             name: iterator.string_handle() for name, iterator in self._iterators.items()
