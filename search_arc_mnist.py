@@ -47,6 +47,7 @@ CONSTANTS = {
     # Child: shape
     "child_num_layers": 6,
     "child_num_cells": 5,
+    "child_ops": "classic",
     "child_out_filters": 20,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
@@ -55,6 +56,7 @@ CONSTANTS = {
     "child_op_scale": 0.1,
     "child_node_mean": True,
     "child_share_output_kernel": True,
+    "child_share_widths": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,

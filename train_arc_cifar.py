@@ -45,6 +45,7 @@ CONSTANTS = {
     # Child: shape
     "child_num_layers": 15,
     "child_num_cells": 5,
+    "child_ops": "classic",
     "child_out_filters": 16,
     "child_pool_layers": "",
     "child_use_aux_heads": True,

@@ -48,6 +48,7 @@ CONSTANTS = {
     # Child: shape
     "child_num_layers": 6,
     "child_num_cells": 5,
+    "child_ops": "classic",
     "child_out_filters": 16,
     "child_pool_layers": "",
     "child_use_aux_heads": True,

@@ -31,7 +31,7 @@ WINDOW = 50
 def main() -> None:
     settings = parse([*sys.argv, "--num_epochs=1"], CONSTANTS)
     data = open_data(settings)
-    arc = parse_arc(ARC, settings.child_num_cells)
+    arc = parse_arc(ARC, settings.child_num_cells, settings.operations)
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
         tf.compat.v1.set_random_seed(settings.seed or None)
         pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)

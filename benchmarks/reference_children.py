@@ -1,7 +1,8 @@
 """Builds two search children to compare the project's own with.
 
 Both have the same banks and the same layers as MicroChild. With one string and one set
-of weights, all three must compute the same logits and gradients.
+of weights, all three must compute the same logits and gradients. Kernels that
+operations share (`share_widths`) are not for them.
 
 Layout: as in enas/micro_child.py, with N = images in a batch.
 """
@@ -9,10 +10,10 @@ Layout: as in enas/micro_child.py, with N = images in a batch.
 import tensorflow as tf
 
 from enas.common_ops import Context, run_operation, unpack_row
-from enas.micro_child import MicroChild, Routing, row_offsets
+from enas.micro_child import MicroChild, Routing
 from enas.models import Outputs
 from enas.space.arc import Arc, numbers_of
-from enas.space.operations import OPERATIONS
+from enas.space.banks import row_offsets
 
 COPIES = 4  # for training, validation, test and reward
 
@@ -53,16 +54,18 @@ class StraightChild(ReferenceChild):
     def _route(self, cell):
         offsets = row_offsets(self.config.num_cells)
         index, op = list(cell[0::2]), list(cell[1::2])
-        edges = range(len(op))
+        edges, count = range(len(op)), len(self.config.operations)
+        row = [offsets[edge] + index[edge] for edge in edges]
         return Routing(
             index,
             op,
             [n for n in range(self.config.num_cells + 2) if n not in index],
             [
-                [offsets[edge] + index[edge] for edge in edges if op[edge] == number]
-                for number in range(len(OPERATIONS))
+                [row[edge] for edge in edges if op[edge] == number]
+                for number in range(count)
             ],
-            [[int(taken == n) for taken in op] for n in range(len(OPERATIONS))],
+            [[int(taken == n) for taken in op] for n in range(count)],
+            row,
         )
 
     def run_blocks(self, context: Context, inputs, routing, filters):
@@ -71,7 +74,7 @@ class StraightChild(ReferenceChild):
         for block in range(self.config.num_cells):
             sides = []
             for edge in (2 * block, 2 * block + 1):
-                operation = OPERATIONS[routing.op[edge]]
+                operation = self.config.operations[routing.op[edge]]
                 x = nodes[routing.index[edge]]
                 sides.append(run_operation(operation, context, x, weights[edge], 1))
             nodes.append(self._node(*sides))
@@ -80,15 +83,15 @@ class StraightChild(ReferenceChild):
     def _edge_weights(self, context: Context, routing, filters) -> list:
         """Returns E lists: the weights of each edge's operation."""
         weights = [()] * len(routing.op)
-        for number, bank in self._operation_banks(context, filters).items():
-            specs = OPERATIONS[number].weights(filters, 1)
+        for plan, bank in self._banks(context, filters):
+            (number,) = plan.ops
             if not routing.rows[number]:
                 self._unread_banks.add(bank.ref())
                 continue
             read = tf.unstack(tf.gather(bank, routing.rows[number]))
             edges = [edge for edge, op in enumerate(routing.op) if op == number]
             for edge, row in zip(edges, read, strict=True):
-                weights[edge] = unpack_row(row, specs)
+                weights[edge] = unpack_row(row, plan.specs)
         return weights
 
     def combine(self, context: Context, nodes, routing, filters, image):
@@ -115,7 +118,9 @@ class AllBranchesChild(ReferenceChild):
         return outputs
 
     def run_blocks(self, context: Context, inputs, routing, filters):
-        banks = self._operation_banks(context, filters)
+        banks = {
+            plan.ops[0]: (plan, bank) for plan, bank in self._banks(context, filters)
+        }
         offsets = row_offsets(self.config.num_cells)
         nodes = list(inputs)
         for block in range(self.config.num_cells):
@@ -123,12 +128,12 @@ class AllBranchesChild(ReferenceChild):
             for edge in (2 * block, 2 * block + 1):
                 index, op = routing.index[edge], routing.op[edge]
                 x, outputs = tf.gather(stacked, index), []
-                for number, operation in enumerate(OPERATIONS):
+                for number, operation in enumerate(self.config.operations):
                     weights = ()
                     if number in banks:
-                        row = tf.gather(banks[number], [offsets[edge] + index])
-                        specs = operation.weights(filters, 1)
-                        weights = unpack_row(row, specs)
+                        plan, bank = banks[number]
+                        row = tf.gather(bank, [offsets[edge] + index])
+                        weights = unpack_row(row, plan.specs)
                     outputs.append(run_operation(operation, context, x, weights, 1))
                 sides.append(tf.gather(tf.stack(outputs), op))
             nodes.append(self._node(*sides))

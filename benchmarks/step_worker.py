@@ -25,7 +25,7 @@ from enas.micro_child import MicroChild
 from enas.report.multiply_adds import multiply_adds
 from enas.session.input_pipeline import InputPipeline
 from enas.session.session import session_config
-from enas.space.arc import parse_arc
+from enas.space.arc import Arc, parse_arc
 from search_arc_mnist import CONSTANTS
 
 IMAGES = 2048
@@ -72,7 +72,7 @@ class Worker:
 
     def __init__(self, kind: str, arc: str, flags: list[str]):
         self.settings = parse(["step_worker", *flags], CONSTANTS)
-        self.arc = parse_arc(arc, self.settings.child_num_cells)
+        self.arc = self._parsed(arc)
         data = random_data(self.settings)
         self.before = memory("VmRSS")
         self.pipeline = InputPipeline(data, self.settings.batch_size)
@@ -91,9 +91,12 @@ class Worker:
         """Returns a step's feed_dict; if arc is None, the sampler draws the string."""
         feed = self.pipeline.feed(stream)
         if arc is not None:
-            arc = parse_arc(arc, self.settings.child_num_cells)
-            feed |= self.ops.sample.feed(arc)
+            feed |= self.ops.sample.feed(self._parsed(arc))
         return feed
+
+    def _parsed(self, arc: str) -> Arc:
+        size, operations = self.settings.child_num_cells, self.settings.operations
+        return parse_arc(arc, size, operations)
 
     def _run_child(self, arc, *options):
         """Runs a step of an epoch, as enas/loop/epochs.py does."""

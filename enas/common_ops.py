@@ -47,7 +47,7 @@ class Context(NamedTuple):
     Attributes:
       scheme: the number format of the layer.
       norm: a function of (x, scale, offset) that applies batch norm to x.
-      op_shortcut: whether a separable convolution adds its input to its output.
+      op_shortcut: whether a convolution of a table adds its input to its output.
     """
 
     scheme: Scheme
@@ -138,7 +138,11 @@ def create_weights(specs: Specs, scheme: Scheme) -> list[tf.Variable]:
 
 
 def create_bank(name: str, rows: int, specs: Specs, scheme: Scheme) -> tf.Variable:
-    """Creates a variable [R, P]; each row holds the tensors of `specs` side by side."""
+    """Creates a variable [R, P]; each row holds the tensors of `specs` side by side.
+
+    Args:
+      scheme: that of the latent kernels among them.
+    """
     pieces = [_piece(spec, scheme) for spec in specs]
     return create_weight(
         name,
@@ -166,6 +170,11 @@ def unpack_row(row: tf.Tensor, specs: Specs) -> list[tf.Tensor]:
     ]
 
 
+def scheme_for(operation: Operation, scheme: Scheme) -> Scheme:
+    """Returns the scheme of an operation in a layer: its own, or the layer's."""
+    return scheme if operation.own is None else operation.own.make()
+
+
 def is_within(op: tf.Operation, scope: str) -> bool:
     """Whether an op was built in a name scope, or is the gradient of one that was."""
     return re.search(rf"(^|/){scope}(_\d+)?/", op.name) is not None
@@ -181,7 +190,7 @@ def batch_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
 
 
 def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:
-    """Convolution with stride 1, then batch norm: [N, H, W, C] to [N, H, W, F].
+    """Applies a convolution and batch norm: [N, H, W, C] to [N, H, W, F].
 
     Args:
       weights: those that `conv_norm_specs` describes.
@@ -218,6 +227,29 @@ def separable_conv(
             w_getter=lambda kernels=(depthwise, pointwise): kernels,
         )
         x = context.norm(conv(context.scheme.activation(x)), scale, offset)
+    return x if shortcut is None else x + shortcut
+
+
+def plain_conv(
+    context: Context, x: tf.Tensor, weights: Sequence, stride: int
+) -> tf.Tensor:
+    """Applies activation, convolution and batch norm.
+
+    With stride 2, each 2×2 pixels are averaged first; an average has as many numbers
+    above zero as below, which activations of few bits need. The shortcut is that of
+    `separable_conv`.
+
+    Args:
+      x: [N, H, W, F].
+      weights: those that `conv_norm_specs` describes.
+
+    Returns:
+      [N, H/stride, W/stride, F].
+    """
+    shortcut = x if context.op_shortcut and stride == 1 else None
+    if stride > 1:
+        x = average_pool(x, stride, stride)
+    x = conv_norm(context, context.scheme.activation(x), weights)
     return x if shortcut is None else x + shortcut
 
 
@@ -306,6 +338,7 @@ def identity(
 # (context, x [N, H, W, F], weights, stride) and returns [N, H/stride, W/stride, F].
 BUILDERS: dict[str, Callable] = {
     "separable_conv": separable_conv,
+    "conv": plain_conv,
     "average_pool": lambda context, x, weights, stride: average_pool(x, 3, stride),
     "max_pool": lambda context, x, weights, stride: max_pool(x, 3, stride),
     "identity": identity,
@@ -315,11 +348,14 @@ BUILDERS: dict[str, Callable] = {
 def run_operation(
     operation: Operation, context: Context, x: tf.Tensor, weights: Sequence, stride: int
 ) -> tf.Tensor:
-    """Runs an operation of the table: [N, H, W, F] to [N, H/stride, W/stride, F].
+    """Runs an operation of a table: [N, H, W, F] to [N, H/stride, W/stride, F].
 
     Args:
+      context: that of the layer; an operation with a scheme of its own puts it in the
+        place of the layer's.
       weights: those that `operation.weights(F, stride)` describes.
     """
+    context = context._replace(scheme=scheme_for(operation, context.scheme))
     return BUILDERS[operation.builder](context, x, weights, stride)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from enas.base import random_numbers
 from enas.space.arc import CELLS, Arc, numbers_of, options_of
+from enas.space.operations import CLASSIC, Operations
 
 
 class Sample(NamedTuple):
@@ -81,14 +82,19 @@ class Controller:
 class UniformSampler(Controller):
     """Draws every number of a string uniformly from its range: random search."""
 
-    def __init__(self, num_cells: int):
+    def __init__(self, num_cells: int, operations: Operations = CLASSIC):
         self.num_cells = num_cells
+        self.operations = operations
 
     def sample(self) -> Sample:
         zero = tf.zeros([])
         return Sample(self._cell(), self._cell(), zero, zero)
 
     def _cell(self) -> tf.Tensor:
-        counts = [n for block in range(self.num_cells) for n in options_of(block)]
+        counts = [
+            options
+            for block in range(self.num_cells)
+            for options in options_of(block, self.operations)
+        ]
         drawn = random_numbers.uniform([len(counts)]) * tf.constant(counts, tf.float32)
         return tf.minimum(tf.cast(drawn, tf.int32), tf.constant(counts) - 1)

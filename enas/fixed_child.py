@@ -10,7 +10,7 @@ from enas import common_ops
 from enas.common_ops import BN_DECAY, BN_EPSILON
 from enas.models import Build, ChildConfig, Model
 from enas.space.arc import SIDES, Arc, Cell, unread_nodes
-from enas.space.operations import OPERATIONS, Specs
+from enas.space.operations import Specs
 from enas.space.schemes import Scheme
 
 
@@ -105,9 +105,10 @@ class FixedChild(Model):
     def _edge(
         self, build: Build, layer: int, x: tf.Tensor, op: int, stride: int
     ) -> tf.Tensor:
-        context, operation = self._context(build, layer), OPERATIONS[op]
+        context, operation = self._context(build, layer), self.config.operations[op]
         specs = operation.weights(x.shape[-1], stride, self.config.op_scale)
-        weights = self._create_weights(specs, context.scheme)
+        scheme = common_ops.scheme_for(operation, context.scheme)
+        weights = self._create_weights(specs, scheme)
         x = common_ops.run_operation(operation, context, x, weights, stride)
         if (
             operation.drop_path

@@ -17,6 +17,7 @@ from enas.flags.table import Settings
 from enas.report import log_reader
 from enas.space.arc import CELLS, NUMBERS, Arc, words_of
 from enas.space.arc import parse_arc as parse_checked_arc
+from enas.space.operations import TABLES, Operations
 
 if TYPE_CHECKING:
     import keras
@@ -98,14 +99,18 @@ def train(arc: Arc | str, dataset: str = "mnist", **settings: Any) -> Trained:
     return Trained(folder, history.read(folder) if folder else [])
 
 
-def parse_arc(text: str) -> Arc:
+def parse_arc(text: str, child_ops: str = "classic") -> Arc:
     """Reads an arc string; `str` gives it back.
+
+    Args:
+      child_ops: the table of operations that the string is of.
 
     Raises:
       ValueError: it is none; the message says which number is wrong.
+      UsageError: there is no such table.
     """
-    numbers = len(words_of(text))
-    return parse_checked_arc(text, max(1, numbers // (CELLS * NUMBERS)))
+    cells = max(1, len(words_of(text)) // (CELLS * NUMBERS))
+    return parse_checked_arc(text, cells, _table(child_ops))
 
 
 def read_log(path: str) -> list[dict[str, Any]]:
@@ -131,12 +136,15 @@ def read_log(path: str) -> list[dict[str, Any]]:
     return found
 
 
-def draw_arc(arc: Arc | str) -> Figure:
-    """Draws the two cells of a string; a notebook shows the figure."""
+def draw_arc(arc: Arc | str, child_ops: str = "classic") -> Figure:
+    """Draws the two cells of a string; a notebook shows the figure.
+
+    Args, raises: as in `parse_arc`.
+    """
     from enas.drawing.cell_plot import cells_picture
     from enas.drawing.picture import draw
 
-    return draw(cells_picture(arc if isinstance(arc, Arc) else parse_arc(arc)))
+    return draw(cells_picture(parse_arc(str(arc), child_ops), _table(child_ops)))
 
 
 def keras_model(
@@ -169,6 +177,13 @@ def keras_model(
     names = [str(number) for number in range(classes)]
     images = Images(half.astype(np.float32), half.astype(np.float32), names)
     return model_of(untrained(checked, images))
+
+
+def _table(name: str) -> Operations:
+    if name not in TABLES:
+        names = ", ".join(map(repr, TABLES))
+        raise UsageError(f"child_ops is {name!r}; it must be one of {names}")
+    return TABLES[name]
 
 
 def _dataset(name: str) -> DataSet:

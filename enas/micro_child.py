@@ -12,15 +12,29 @@ edges of a cell (block 0's x, block 0's y, block 1's x …), R = rows of a bank,
 numbers in a row, n = a count that depends on the sampled cell.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas.common_ops import Context, create_bank, run_operation, unpack_row
+from enas.common_ops import (
+    Context,
+    create_bank,
+    run_operation,
+    scheme_for,
+    unpack_row,
+)
 from enas.models import Model
-from enas.space.arc import CHOICES, SIDES
-from enas.space.operations import OPERATIONS, Operation, WeightSpec, norm_specs
+from enas.space.arc import CHOICES
+from enas.space.banks import BankPlan, bank_plans, bank_rows, row_offsets
+from enas.space.operations import (
+    CLASSIC,
+    Operation,
+    Operations,
+    Specs,
+    WeightSpec,
+    norm_specs,
+)
 
 lists = tf.raw_ops
 
@@ -33,6 +47,7 @@ class Routing(NamedTuple):
       unread: int32 [n], the nodes that no block reads, ascending.
       rows: for each operation int32 [n], the bank rows of the edges that sampled it.
       takes: for each operation int32 [E], 1 where an edge sampled it, else 0.
+      row: int32 [E], the bank row of each edge.
     """
 
     index: tf.Tensor
@@ -40,30 +55,24 @@ class Routing(NamedTuple):
     unread: tf.Tensor
     rows: list[tf.Tensor]
     takes: list[tf.Tensor]
+    row: tf.Tensor
+
+    def reads(self, ops: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (rows, takes) of the edges that sampled one of some operations."""
+        if len(ops) == 1:
+            return self.rows[ops[0]], self.takes[ops[0]]
+        takes = tf.add_n([self.takes[op] for op in ops])
+        return tf.dynamic_partition(self.row, takes, 2)[1], takes
 
 
-def bank_rows(num_cells: int) -> int:
-    """The number of rows in a bank: one for each edge and node that it may read."""
-    return sum(len(SIDES) * CHOICES["index"](block) for block in range(num_cells))
-
-
-def row_offsets(num_cells: int) -> list[int]:
-    """For each edge, the bank row that it uses if it reads node 0.
-
-    Block b has b+2 rows for x, then b+2 rows for y.
-    """
-    nodes = [CHOICES["index"](block) for block in range(num_cells) for _ in SIDES]
-    return [sum(nodes[:edge]) for edge in range(len(nodes))]
-
-
-def route(cell: tf.Tensor, num_cells: int) -> Routing:
+def route(cell: tf.Tensor, num_cells: int, operations: Operations = CLASSIC) -> Routing:
     """Finds the routing of a sampled cell, int32 [4·B]."""
     choices = list(CHOICES)
     edges = tf.reshape(cell, [-1, len(choices)])  # [E, 2]
     index, op = (edges[:, choices.index(kind)] for kind in ("index", "op"))
     reads = tf.math.bincount(index, minlength=num_cells + 2, maxlength=num_cells + 2)
     unread = tf.cast(tf.where(tf.equal(reads, 0))[:, 0], tf.int32)
-    row, count = index + tf.constant(row_offsets(num_cells)), len(OPERATIONS)
+    row, count = index + tf.constant(row_offsets(num_cells)), len(operations)
     takes = tf.one_hot(op, count, axis=0, dtype=tf.int32)
     return Routing(
         index,
@@ -71,6 +80,7 @@ def route(cell: tf.Tensor, num_cells: int) -> Routing:
         unread,
         tf.dynamic_partition(row, op, count),
         tf.unstack(takes),
+        row,
     )
 
 
@@ -113,7 +123,7 @@ class MicroChild(Model):
         return pair[1], aux
 
     def _route(self, cell: tf.Tensor) -> Routing:
-        return route(cell, self.config.num_cells)
+        return route(cell, self.config.num_cells, self.config.operations)
 
     def run_blocks(
         self, context: Context, inputs: list, routing: Routing, filters: int
@@ -148,25 +158,37 @@ class MicroChild(Model):
     def _edge_rows(
         self, context: Context, routing: Routing, filters: int
     ) -> list[list[tf.Tensor]]:
-        """Returns the E edges' rows for each operation that has weights.
+        """Returns the E edges' rows of each bank.
 
-        A row is [1, P] if the edge sampled that operation, and empty, [0, P], if not.
+        A row is [1, P] if the edge sampled an operation that reads the bank, and empty,
+        [0, P], if not.
         """
         edge_rows = []
-        for number, bank in self._operation_banks(context, filters).items():
-            rows = tf.gather(bank, routing.rows[number])  # [n, P]
-            edge_rows.append(tf.split(rows, routing.takes[number]))
+        for plan, bank in self._banks(context, filters):
+            read, takes = routing.reads(plan.ops)
+            rows = tf.gather(bank, read)  # [n, P]
+            edge_rows.append(tf.split(rows, takes))
         return edge_rows
 
-    def _operation_banks(
+    def _bank_plans(self, filters: int) -> list[BankPlan]:
+        config = self.config
+        return bank_plans(
+            config.operations, filters, config.op_scale, config.share_widths
+        )
+
+    def _banks(
         self, context: Context, filters: int
-    ) -> dict[int, tf.Variable]:
-        """Maps the number of each operation that has weights to its bank [R, P]."""
-        rows, banks = bank_rows(self.config.num_cells), {}
-        for number, operation in enumerate(OPERATIONS):
-            specs = operation.weights(filters, 1, self.config.op_scale)
-            if specs:
-                banks[number] = create_bank(f"op_{number}", rows, specs, context.scheme)
+    ) -> list[tuple[BankPlan, tf.Variable]]:
+        """Returns the banks of a layer's operations, [R, P] each.
+
+        A bank that several operations read is told to have the format of the widest.
+        """
+        rows, banks = bank_rows(self.config.num_cells), []
+        for plan in self._bank_plans(filters):
+            operations = [self.config.operations[op] for op in plan.ops]
+            schemes = [scheme_for(one, context.scheme) for one in operations]
+            widest = max(schemes, key=lambda scheme: scheme.format.bits)
+            banks.append((plan, create_bank(plan.name, rows, plan.specs, widest)))
         return banks
 
     def _shared(
@@ -182,22 +204,18 @@ class MicroChild(Model):
         """Makes the function that runs an edge and returns [N, H, W, F].
 
         It takes the nodes, the number of the one that it reads, the operation's number
-        (scalars), and the edge's row for each operation that has weights.
+        (scalars), and the edge's row of each bank.
         """
-
-        specs = [operation.weights(filters, 1) for operation in OPERATIONS]
-        with_weights = [number for number, spec in enumerate(specs) if spec]
+        operations, plans = self.config.operations, self._bank_plans(filters)
 
         @tf.function(autograph=False)
         def run_edge(nodes, index, op, *rows):
             x = get_node(nodes, index, image)
-            row_of = dict(zip(with_weights, rows, strict=True))
 
             def branch(number: int, operation: Operation) -> Callable:
                 def run():
-                    weights = ()
-                    if number in row_of:
-                        weights = unpack_row(row_of[number], specs[number])
+                    specs = operation.weights(filters, 1)
+                    weights = unpack_rows(number, specs, plans, rows)
                     # A custom gradient inside the branch must hold a tensor of the
                     # branch, not the caller's. The identity makes one.
                     inside = tf.identity(x)
@@ -205,7 +223,7 @@ class MicroChild(Model):
 
                 return run
 
-            return tf.switch_case(op, [branch(*one) for one in enumerate(OPERATIONS)])
+            return tf.switch_case(op, [branch(*one) for one in enumerate(operations)])
 
         return run_edge
 
@@ -274,6 +292,22 @@ class MicroChild(Model):
             )
 
         return run_combine
+
+
+def unpack_rows(
+    op: int, specs: Specs, plans: Sequence[BankPlan], rows: Sequence[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Returns an operation's weights, in the order of its specs.
+
+    Args:
+      rows: an edge's row of each bank, [P] or [1, P]; they receive gradient.
+    """
+    named: dict[str, tf.Tensor] = {}
+    for plan, row in zip(plans, rows, strict=True):
+        if op in plan.ops:
+            tensors = unpack_row(row, plan.specs)
+            named |= {spec.name: x for spec, x in zip(plan.specs, tensors, strict=True)}
+    return [named[spec.name] for spec in specs]
 
 
 def get_node(nodes: tf.Tensor, index: tf.Tensor, image: tf.TensorShape) -> tf.Tensor:

@@ -14,22 +14,20 @@ from enas.base import random_numbers
 from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
 from enas.space.arc import CELLS, CHOICES, SIDES, Block
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC, Operations
 
 WEIGHT_RANGE = 0.1
-OP_BIAS = tuple(operation.start_bias for operation in OPERATIONS)
-OP_PRIOR = tuple(operation.prior for operation in OPERATIONS)
 
 
 class ControllerConfig(NamedTuple):
     """The controller's constants.
 
     Attributes:
+      operations: the table of operations. It says where their learned biases start, and
+        what is added to their logits in the normal cell.
       tanh_constant: the logits of an index lie within ± this. The logits of an
-        operation lie within ± this / op_tanh_reduce before op_prior is added.
+        operation lie within ± this / op_tanh_reduce before the table's prior is added.
       temperature: divides the logits before their tanh; 0 leaves them as they are.
-      op_bias: initial value of the learned bias of the operations.
-      op_prior: constant that is added to the normal cell's operation logits.
       baseline_decay: decay of the exponential average of rewards, which starts at 0.
       baseline_of_update: whether a sample's baseline is the mean reward of the other
         samples in its update (Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for
@@ -41,12 +39,11 @@ class ControllerConfig(NamedTuple):
     """
 
     num_cells: int = 5
+    operations: Operations = CLASSIC
     lstm_size: int = 64
     tanh_constant: float = 1.10
     op_tanh_reduce: float = 2.5
     temperature: float = 0.0
-    op_bias: tuple[float, ...] = OP_BIAS
-    op_prior: tuple[float, ...] = OP_PRIOR
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
     baseline_of_update: bool = False
@@ -98,8 +95,9 @@ class MicroController(Controller):
             self._weights = self._create_weights()
 
     def _create_weights(self) -> _Weights:
-        units, ops = self.config.lstm_size, len(OPERATIONS)
-        op_bias = create_bias("op_bias", self.config.op_bias)
+        units, operations = self.config.lstm_size, self.config.operations
+        ops = len(operations)
+        op_bias = create_bias("op_bias", [one.start_bias for one in operations])
         shapes = {
             "start": [1, units],
             "w_lstm": [2 * units, 4 * units],
@@ -119,7 +117,7 @@ class MicroController(Controller):
     def sample(self) -> Sample:
         units = self.config.lstm_size
         state = (tf.zeros([1, units]), tf.zeros([1, units]))
-        prior = tf.constant(self.config.op_prior)
+        prior = tf.constant([one.prior for one in self.config.operations])
         noise = self._noise()
         weights = _Weights(*map(tf.convert_to_tensor, self._weights))
         choose = {
@@ -144,8 +142,12 @@ class MicroController(Controller):
         A draw gets one variate for each of its options. Added to the logits, they make
         the largest logit a draw from the softmax.
         """
-        blocks = range(self.config.num_cells)
-        counts = [count(b) for b in blocks for count in CHOICES.values() for _ in SIDES]
+        counts = [
+            count(block, self.config.operations)
+            for block in range(self.config.num_cells)
+            for count in CHOICES.values()
+            for _ in SIDES
+        ]
         counts *= CELLS
         uniform = random_numbers.uniform([sum(counts)])
         return iter(tf.split(-tf.math.log(-tf.math.log(uniform)), counts))

@@ -18,6 +18,8 @@ from enas.base import random_numbers
 from enas.common_ops import Context, create_weight, create_weights
 from enas.space.layer_plan import aux_layer
 from enas.space.operations import (
+    CLASSIC,
+    Operations,
     Specs,
     conv_norm_specs,
     reduction_specs,
@@ -39,13 +41,17 @@ class ChildConfig(NamedTuple):
       out_filters: filters before the first reduction; each reduction doubles them.
       pool_layers: the numbers of the reduction layers, ascending.
       first_scheme: the scheme of the stem and layer 0.
+      operations: the table of operations; those with a scheme of their own keep it in
+        all layers.
       shortcut: whether a layer adds its second input, calibrated, to its output.
-      op_shortcut: whether a separable convolution adds its input to its output.
-      op_scale: initial scale of a separable convolution's last batch norm. With stride
-        2 that scale starts at 1.
+      op_shortcut: whether a convolution of the table adds its input to its output.
+      op_scale: initial scale of such a convolution's last batch norm. With stride 2
+        that scale starts at 1.
       node_mean: whether a node is the mean of its two operations; if not, their sum.
       share_output_kernel: whether the nodes of a layer share the kernel of its output
         convolution (search child).
+      share_widths: whether operations that differ only in their scheme share their
+        latent kernels (search child).
       keep_prob: keep probability of the dropout before the head's dense layer.
       drop_path_keep_prob: keep probability of the last layer's branches at the end of
         training (fixed child).
@@ -61,12 +67,14 @@ class ChildConfig(NamedTuple):
     pool_layers: tuple[int, ...]
     scheme: Scheme
     first_scheme: Scheme
+    operations: Operations = CLASSIC
     use_aux_heads: bool = True
     shortcut: bool = False
     op_shortcut: bool = False
     op_scale: float = 1.0
     node_mean: bool = False
     share_output_kernel: bool = False
+    share_widths: bool = False
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
     loss: str = "cross_entropy"

@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from enas.common_ops import unpack_row
-from enas.micro_child import MicroChild, row_offsets
+from enas.micro_child import MicroChild, row_offsets, unpack_rows
 from enas.models import Build, ChildConfig, Model
 from enas.space.arc import arc_from_numbers, numbers_of
-from enas.space.operations import OPERATIONS
+from enas.space.banks import bank_plans
+from enas.space.operations import CLASSIC
 from enas.space.schemes import SCHEMES, make_scheme
 
 SCHEME_NAMES = tuple(SCHEMES)
@@ -81,15 +81,16 @@ def halved(x, even, odd):
     return np.concatenate(parts, axis=-1)
 
 
-def feed_of(cells, numbers) -> dict:
+def feed_of(cells, numbers, operations=CLASSIC) -> dict:
     """The feed_dict of placeholders `cells` that runs an arc."""
-    flat = numbers_of(arc_from_numbers(numbers))
+    flat = numbers_of(arc_from_numbers(numbers, operations))
     half = len(flat) // 2
     return {cells[0]: flat[:half], cells[1]: flat[half:]}
 
 
-def bank_of(model: MicroChild, layer: int, op: int) -> tf.Variable:
-    name = f"child/layer_{layer}/op_{op}:0"
+def bank_of(model: MicroChild, layer: int, op: int | str) -> tf.Variable:
+    """The bank of an operation's number, or of that name."""
+    name = f"child/layer_{layer}/{op if isinstance(op, str) else f'op_{op}'}:0"
     return next(v for v in model.variables() if v.name == name)
 
 
@@ -97,8 +98,9 @@ def edge_weights(
     model: MicroChild, layer: int, edge: int, index: int, op: int, filters
 ):
     """The weights that a search child's edge uses for an operation on a node."""
-    specs = OPERATIONS[op].weights(filters, 1)
-    if not specs:
-        return ()
-    row = row_offsets(model.config.num_cells)[edge] + index
-    return unpack_row(bank_of(model, layer, op)[row], specs)
+    config = model.config
+    specs = config.operations[op].weights(filters, 1)
+    plans = bank_plans(config.operations, filters, share=config.share_widths)
+    row = row_offsets(config.num_cells)[edge] + index
+    rows = [bank_of(model, layer, plan.name)[row] for plan in plans]
+    return unpack_rows(op, specs, plans, rows)

@@ -16,7 +16,7 @@ from enas.space.arc import (
     random_arc,
     unread_nodes,
 )
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC
 
 README_STRINGS = (
     "0 2 1 4 1 3 0 1 1 0 1 0 1 2 0 4 0 0 0 1 1 3 1 4 0 1 1 1 1 2 1 4 3 2 0 2 1 1 0 3",
@@ -64,7 +64,7 @@ def test_a_number_out_of_range_is_named(arc, data):
     numbers = numbers_of(arc)
     position = data.draw(st.integers(0, len(numbers) - 1))
     block = position % (len(numbers) // 2) // 4
-    limit = block + 1 if position % 2 == 0 else len(OPERATIONS) - 1
+    limit = block + 1 if position % 2 == 0 else len(CLASSIC) - 1
     numbers[position] = limit + data.draw(st.integers(1, 1000))
     wrong = (
         f"number {position + 1} of the arc.* is {numbers[position]}; .*0 to {limit}$"

@@ -11,14 +11,14 @@ from enas.loop.configs import controller_config
 from enas.micro_child import MicroChild
 from enas.micro_controller import ControllerConfig, MicroController
 from enas.space.arc import arc_from_numbers
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC, Operations
 from enas.utils import TrainConfig, get_train_ops
 from search_arc_mnist import CONSTANTS
 from tests.children import images_and_labels, tiny_config
 
-OPS = len(OPERATIONS)
-BIASES = np.array([op.start_bias for op in OPERATIONS])
-PRIORS = np.array([op.prior for op in OPERATIONS])
+OPS = len(CLASSIC)
+BIASES = np.array([op.start_bias for op in CLASSIC])
+PRIORS = np.array([op.prior for op in CLASSIC])
 
 
 def test_the_numbers_of_older_codes_and_of_the_scripts():
@@ -50,7 +50,7 @@ def test_the_flags_reach_the_controller():
         "baseline_decay": "controller_bl_dec",
         "baseline_of_update": "controller_bl_of_update",
     }
-    fixed = {"lstm_size", "op_bias", "op_prior"}
+    fixed = {"lstm_size", "operations"}
     fields = [name for name in ControllerConfig._fields if name not in fixed]
     flags = {names.get(f, f"controller_{f}"): number for number, f in enumerate(fields)}
     config = controller_config(Settings(**flags))
@@ -68,9 +68,8 @@ def test_the_flags_reach_the_controller():
     ],
 )
 def test_what_is_preferred_at_first(name, start_bias, prior):
-    (number,) = [n for n, op in enumerate(OPERATIONS) if op.name == name]
-    config = ControllerConfig()
-    assert (config.op_bias[number], config.op_prior[number]) == (start_bias, prior)
+    (operation,) = [op for op in ControllerConfig().operations if op.name == name]
+    assert (operation.start_bias, operation.prior) == (start_bias, prior)
 
 
 def sigmoid(x):
@@ -147,7 +146,7 @@ def test_probability_and_entropy_of_a_sample(changes, graph, session, initialize
         normal, reduction, log_prob, entropy = session.run(sample)
         arc = arc_from_numbers([*normal, *reduction])
         twin = NumpySampler(config, weights)
-        twin.follow(arc.normal, np.array(config.op_prior))
+        twin.follow(arc.normal, np.array([op.prior for op in config.operations]))
         twin.follow(arc.reduction, 0.0)
         assert log_prob == pytest.approx(twin.log_prob, rel=1e-4)
         assert entropy == pytest.approx(twin.entropy, rel=1e-4)
@@ -214,7 +213,7 @@ def test_a_rewarded_index_is_drawn_most_of_the_time(graph, session):
         num_cells=1,
         tanh_constant=5.0,
         op_tanh_reduce=1.0,
-        op_bias=(0.0,) * OPS,
+        operations=Operations("unbiased", (CLASSIC[4],) * OPS),
         num_aggregate=5,
     )
     cells = trained(

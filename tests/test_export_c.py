@@ -33,6 +33,7 @@ from enas.network.steps import (
     Value,
 )
 from enas.space.arc import random_arc
+from enas.space.operations import CLASSIC, TABLES
 from tests.networks import edges, random_child, random_tensor
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -52,6 +53,8 @@ EVERY = {
     "eight bits": {"scheme": "quantize", "bits": 8, "size": 10, "shortcut": True},
     "two bits": {"scheme": "quantize", "bits": 2, "first": ("quantize", 5)},
     "mixed": {"out_filters": 6, "channels": 3, "first": ("quantize", 3)},
+    "own bits": {"operations": TABLES["mixed"], "out_filters": 6, "op_shortcut": True},
+    "plain": {"operations": TABLES["plain"], "scheme": "binarize", "out_filters": 6},
     "large": {"out_filters": 20, "size": 64, "num_layers": 0, "count": 1},
     "large binary": {"scheme": "binarize", "out_filters": 18, "size": 17, "count": 2},
 }
@@ -60,7 +63,8 @@ EVERY = {
 @cache
 def child_of(name):
     changes = dict(EVERY[name])
-    arc = random_arc(3, random.Random(name))
+    table = changes.get("operations", CLASSIC)
+    arc = random_arc(3, random.Random(name), table)
     settings = {"arc": arc, "num_layers": 1, "classes": NAMES, "pool_layers": (1,)}
     return random_child(**(settings | changes))
 

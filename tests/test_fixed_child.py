@@ -16,7 +16,7 @@ from enas.loop.train import build as build_training
 from enas.models import LOSSES, Model, aux_pool
 from enas.space.arc import arc_from_numbers, parse_arc, random_arc
 from enas.space.layer_plan import default_pool_layers
-from enas.space.operations import OPERATIONS, conv_norm_specs
+from enas.space.operations import CLASSIC, conv_norm_specs
 from enas.space.schemes import make_scheme
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import (
@@ -297,14 +297,14 @@ def test_a_child_of_one_layer(graph, session, initialize):
 def test_op_shortcut(stride, graph, session):
     """x is added to a separable convolution of stride 1."""
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
-    specs = OPERATIONS[0].weights(3, stride, 0.5)
+    specs = CLASSIC[0].weights(3, stride, 0.5)
     ends_at = 0.5 if stride == 1 else 1.0
     assert [s.start for s in specs if s.kind == "scale"] == [1.0, ends_at]
     weights = [tf.random.stateless_uniform(s.shape, [1, 2], -1.0) for s in specs]
     outputs = []
     for op_shortcut in (False, True):
         context = Context(make_scheme("ternarize"), common_ops.batch_norm, op_shortcut)
-        inputs = (OPERATIONS[0], context, tf.constant(x), weights, stride)
+        inputs = (CLASSIC[0], context, tf.constant(x), weights, stride)
         outputs.append(common_ops.run_operation(*inputs))
     plain, added = session.run(outputs)
     assert plain.std() > 0
@@ -396,7 +396,7 @@ def test_dropout_before_the_head(graph, session, initialize):
         assert dropped.std(axis).min() > 0
 
 
-@pytest.mark.parametrize("op", range(len(OPERATIONS)))
+@pytest.mark.parametrize("op", range(len(CLASSIC)))
 def test_drop_path_spares_the_identity(op, graph, session, initialize):
     """The last layer's branches, of which hardly any is kept at the end of training."""
     config = tiny_config(
@@ -407,7 +407,7 @@ def test_drop_path_spares_the_identity(op, graph, session, initialize):
     )
     initialize()
     kept = session.run(outputs.logits).any()
-    assert kept == (OPERATIONS[op].name == "identity")
+    assert kept == (CLASSIC[op].name == "identity")
 
 
 def test_drop_path_keeps_the_expectation(graph, session):

@@ -9,6 +9,7 @@ from enas.common_ops import Context
 from enas.fixed_child import FixedChild
 from enas.micro_child import MicroChild, bank_rows, route, row_offsets
 from enas.space.arc import arc_from_numbers, unread_nodes
+from enas.space.operations import CLASSIC, TABLES
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import (
     SCHEME_NAMES,
@@ -55,13 +56,33 @@ class CopiedChild(FixedChild):
         return common_ops.batch_norm(x, scale, offset)
 
 
-@pytest.mark.parametrize("recommended", [False, True])
-@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def cells_of(operations):
+    """CELLS, in which the operations of another table take their turns."""
+    if operations is CLASSIC:
+        return CELLS
+    count, pieces = len(operations), []
+    for cell, numbers in enumerate([*CELLS, *CELLS]):
+        edges = range(len(numbers) // 2)
+        ops = [(cell * len(edges) + edge) % count for edge in edges]
+        pieces.append([x for edge in edges for x in (numbers[2 * edge], ops[edge])])
+    assert {x for numbers in pieces for x in numbers[1::2]} == set(range(count))
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("scheme", "recommended", "table", "share"),
+    [
+        *((s, r, "classic", False) for s in SCHEME_NAMES for r in (False, True)),
+        *((s, r, "plain", False) for s in SCHEME_NAMES for r in (False, True)),
+        *(("ternarize", r, "mixed", s) for r in (False, True) for s in (False, True)),
+    ],
+)
 def test_nodes_of_search_and_fixed_cell_agree(
-    scheme, recommended, graph, session, initialize
+    scheme, recommended, table, share, graph, session, initialize
 ):
     filters = 4
     changes = {"op_shortcut": recommended, "node_mean": recommended}
+    changes |= {"operations": TABLES[table], "share_widths": share}
     config = tiny_config(scheme, num_cells=3, out_filters=filters, **changes)
     rng = np.random.default_rng(0)
     inputs = [
@@ -72,10 +93,11 @@ def test_nodes_of_search_and_fixed_cell_agree(
     context = Context(config.scheme, common_ops.batch_norm, recommended)
     cell = tf.compat.v1.placeholder(tf.int32, [12])
     with tf.compat.v1.variable_scope("child/layer_0"):
-        nodes = child.run_blocks(context, inputs, route(cell, 3), filters)
-    twins = []
-    for numbers in CELLS:
-        arc = arc_from_numbers(numbers * 2)
+        routing = route(cell, 3, config.operations)
+        nodes = child.run_blocks(context, inputs, routing, filters)
+    twins, strings = [], cells_of(config.operations)
+    for numbers in strings:
+        arc = arc_from_numbers(numbers * 2, config.operations)
         fixed = CopiedChild(child, arc, 0, filters)
         blocks = fixed.run_blocks(new_build(), 0, list(inputs), arc.normal, 1)
         twins.append(tf.stack(blocks))
@@ -85,7 +107,7 @@ def test_nodes_of_search_and_fixed_cell_agree(
         element_dtype=tf.float32,
     )
     initialize()
-    for numbers, twin in zip(CELLS, twins, strict=True):
+    for numbers, twin in zip(strings, twins, strict=True):
         actual, expected = session.run([searched, twin], {cell: numbers})
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
         assert actual[2:].std() > 0

@@ -71,7 +71,7 @@ def test_a_fixed_child_counted_by_hand(graph, scheme):
         bits = 32 if name == "classifier" else bits
         assert part.shape == shape
         assert part.weights == latent + others
-        assert part.bits == bits
+        assert part.bits == (bits,)
         assert part.reads == reads
         assert part.multiply_adds == work, name
         # Beside each scale and offset there are a moving mean and variance, and beside
@@ -133,7 +133,7 @@ def test_a_search_child_counts_every_candidate(graph):
 def test_a_summary_in_a_terminal():
     """Its numbers are as wide as those of a large network."""
     reads = {"act": 130, "sums": 106, "real": 4}
-    numbers = (10**6, 32, reads, 10**9, 10**7, 10**8)
+    numbers = (10**6, (32,), reads, 10**9, 10**7, 10**8)
     parts = [Part("aux head, in training", (128, 128, 64), *numbers)]
     wide = table(parts)
     assert max(map(len, wide.splitlines())) > 80 and table(parts, columns=200) == wide

@@ -11,6 +11,7 @@ from enas.network import file
 from enas.network.network import values_of
 from enas.network.steps import EXACT, Threshold
 from enas.space.arc import random_arc
+from enas.space.operations import CLASSIC, TABLES
 from tests.networks import (
     ABOUT,
     CLASSES,
@@ -66,6 +67,8 @@ CASES = {
         ("ternarize", 2),
         {"num_layers": 1, "channels": 3, "size": 12, "shortcut": True},
     ),
+    4: (("ternarize", 2), ("quantize", 4), {"operations": TABLES["mixed"]}),
+    2: (("binarize", 1), ("quantize", 4), {"operations": TABLES["plain"]}),
 }
 
 
@@ -73,7 +76,8 @@ CASES = {
 @pytest.mark.parametrize("blocks", CASES)
 def test_every_step_equals_the_graph(blocks):
     (scheme, bits), first, changes = CASES[blocks]
-    arc = random_arc(blocks, random.Random(blocks))
+    table = changes.get("operations", CLASSIC)
+    arc = random_arc(blocks, random.Random(blocks), table)
     child = random_child(scheme, bits, arc, first=first, compare=True, **changes)
     check(child)
     kinds = {type(step).kind for step in child.trained.network.steps}
@@ -93,13 +97,15 @@ def test_every_step_equals_the_graph(blocks):
     st.sampled_from([1, 3]),
     st.sampled_from([4, 8]),
     st.tuples(*[st.booleans()] * len(SWITCHES)),
+    st.sampled_from(list(TABLES.values())),
 )
 def test_any_child_equals_its_graph(
-    blocks, seed, form, first, channels, filters, switches
+    blocks, seed, form, first, channels, filters, switches, operations
 ):
     child = random_child(
         *form,
-        random_arc(blocks, random.Random(seed)),
+        random_arc(blocks, random.Random(seed), operations),
+        operations=operations,
         channels=channels,
         first=first,
         compare=True,

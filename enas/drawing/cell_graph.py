@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from enas.space.arc import Cell, unread_nodes
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC, Operations
 
 REDUCTION = "factorized reduction"
 
@@ -15,18 +15,13 @@ class Entry(NamedTuple):
       op: the operation of the link. With None the node leads in as it is or, if
         strided, by a factorized reduction.
       strided: whether stride 2 halves height and width.
+      name: that of the operation; empty if there is none.
     """
 
     node: int
     op: int | None = None
     strided: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the operation; empty if there is none."""
-        if self.op is not None:
-            return OPERATIONS[self.op].name
-        return REDUCTION if self.strided else ""
+    name: str = ""
 
 
 class Graph(NamedTuple):
@@ -51,25 +46,28 @@ class Graph(NamedTuple):
         return range(self.column[node] + 1, column)
 
 
-def cell_graph(cell: Cell, reduces: bool) -> Graph:
+def cell_graph(cell: Cell, reduces: bool, operations: Operations = CLASSIC) -> Graph:
     """Makes the graph of a cell.
 
     Args:
       reduces: whether it is a reduction cell, where links from nodes 0 and 1 are
         strided.
+      operations: the table that the cell is of.
     """
     entries: dict[int, list[Entry]] = {}
     column = {0: 0, 1: 0}
     for node, block in enumerate(cell, start=2):
         edges = block.edges()
         entries[node] = [
-            Entry(index, op, reduces and index < 2) for index, op, *_ in edges
+            Entry(index, op, reduces and index < 2, operations[op].name)
+            for index, op, *_ in edges
         ]
         column[node] = 1 + max(column[index] for index, *_ in edges)
     output = len(cell) + 2
-    entries[output] = [
-        Entry(node, None, reduces and node < 2) for node in unread_nodes(cell)
-    ]
+    for node in unread_nodes(cell):
+        strided = reduces and node < 2
+        name = REDUCTION if strided else ""
+        entries.setdefault(output, []).append(Entry(node, None, strided, name))
     column[output] = 1 + max(column.values())
     last: dict[int, int] = {}
     for node, led_here in entries.items():

@@ -24,7 +24,7 @@ from enas.drawing.picture import (
     text_width,
 )
 from enas.space.arc import Arc, Cell, format_cell
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC, Operations
 
 INPUTS = ("layer before last", "last layer")
 STRIDED = "stride 2"
@@ -37,6 +37,8 @@ OPERATION_COLOURS = (
     "#e3d3f4",
     "#c8eeed",
     "#f7cede",
+    "#dcd3c4",
+    "#dfe8a6",
 )
 NODE_COLOURS = (
     "#37474f",
@@ -67,19 +69,23 @@ Middles = dict[Vertex, float]  # y of the middle of each vertex
 Spans = list[tuple[float, float]]  # left and right of each column
 
 
-def cells_picture(arc: Arc) -> Picture:
-    """Draws the normal cell and, below it, the reduction cell."""
+def cells_picture(arc: Arc, operations: Operations = CLASSIC) -> Picture:
+    """Draws the normal cell and, below it, the reduction cell.
+
+    Args:
+      operations: the table that the string is of.
+    """
     return stack(
         [
-            cell_picture("Normal cell", arc.normal, False),
-            cell_picture("Reduction cell", arc.reduction, True),
+            cell_picture("Normal cell", arc.normal, False, operations),
+            cell_picture("Reduction cell", arc.reduction, True, operations),
         ],
         CELL_GAP,
     )
 
 
 def operation_colour(op: int | None) -> str:
-    """Returns the colour of an operation, which may be new to the table.
+    """Returns the colour of an operation; a table may have more of them than colours.
 
     Args:
       op: None for a factorized reduction.
@@ -91,20 +97,23 @@ def node_colour(node: int) -> str:
     return NODE_COLOURS[node % len(NODE_COLOURS)]
 
 
-def cell_picture(title: str, cell: Cell, reduces: bool) -> Picture:
+def cell_picture(
+    title: str, cell: Cell, reduces: bool, operations: Operations = CLASSIC
+) -> Picture:
     """Draws one cell below its title and its numbers.
 
     Args:
       reduces: whether operations on nodes 0 and 1 have stride 2; their boxes say so.
+      operations: the table that the cell is of.
     """
-    graph = cell_graph(cell, reduces)
+    graph, width = cell_graph(cell, reduces, operations), _operation_width(operations)
     name = label(0.0, 0.0, title, TITLE_SIZE, bold=True)
     numbers = label(0.0, name.bottom, format_cell(chain.from_iterable(cell)), SIZE)
     middles = _middles(graph, numbers.bottom + 0.1)
-    spans = _spans(graph, middles)
+    spans = _spans(graph, middles, width)
     boxes, edges = [name, numbers], []
     for node in graph.column:
-        unit_boxes, unit_edges = _unit(graph, node, spans, middles)
+        unit_boxes, unit_edges = _unit(graph, node, spans, middles, width)
         boxes += unit_boxes
         edges += unit_edges
     height = max(*(box.bottom for box in boxes), *middles.values())
@@ -142,13 +151,17 @@ def _height(graph: Graph, node: int) -> float:
     return max(NOTED, sum(heights) + BETWEEN * len(heights) + 2 * margin)
 
 
-def _spans(graph: Graph, middles: Middles) -> Spans:
-    """Places inputs, blocks and output; between them, steep lines need more room."""
+def _spans(graph: Graph, middles: Middles, width: float) -> Spans:
+    """Places inputs, blocks and output; between them, steep lines need more room.
+
+    Args:
+      width: that of an operation's box.
+    """
     inputs = max(text_width(text, SIZE * NOTE_SIZE) for text in INPUTS) + PADDING
-    block = _operation_width() + 1.5 * JOIN + PLUS + CIRCLE
+    block = width + 1.5 * JOIN + PLUS + CIRCLE
     output = _output_width(graph)
     if any(entry.name for entry in graph.entries[graph.output]):
-        output += _operation_width() + CHANNEL
+        output += width + CHANNEL
     spans = [(0.0, inputs)]
     for column in range(1, graph.column[graph.output] + 1):
         climbs = [
@@ -163,8 +176,8 @@ def _spans(graph: Graph, middles: Middles) -> Spans:
     return spans
 
 
-def _operation_width() -> float:
-    names = [operation.name for operation in OPERATIONS] + [REDUCTION]
+def _operation_width(operations: Operations) -> float:
+    names = [operation.name for operation in operations] + [REDUCTION]
     return max(text_width(name, SIZE) for name in names) + PADDING
 
 
@@ -206,9 +219,13 @@ def _node_boxes(
 
 
 def _unit(
-    graph: Graph, node: int, spans: Spans, middles: Middles
+    graph: Graph, node: int, spans: Spans, middles: Middles, width: float
 ) -> tuple[list[Box], list[Edge]]:
-    """Makes the boxes of a node and of what leads into it, and the lines between."""
+    """Makes the boxes of a node and of what leads into it, and the lines between.
+
+    Args:
+      width: that of an operation's box.
+    """
     column = graph.column[node]
     middle, left = middles[node, column], spans[column][0]
     boxes = _node_boxes(graph, node, spans[column], middle)
@@ -230,7 +247,7 @@ def _unit(
         path = _path(graph, entry.node, column, spans, middles)
         line = Edge((), node_colour(entry.node), group=entry.node)
         if entry.name:
-            box = _operation_box(entry, left, top, height)
+            box = _operation_box(entry, left, top, width, height)
             boxes.append(box)
             edges.append(line._replace(points=curve(*path, port)))
             join = curve((box.right, port[1]), end)
@@ -242,10 +259,12 @@ def _unit(
     return boxes, edges
 
 
-def _operation_box(entry: Entry, left: float, top: float, height: float) -> Box:
+def _operation_box(
+    entry: Entry, left: float, top: float, width: float, height: float
+) -> Box:
     note = STRIDED if entry.strided else ""
     fill = operation_colour(entry.op)
-    return Box(left, top, _operation_width(), height, entry.name, note, fill)
+    return Box(left, top, width, height, entry.name, note, fill)
 
 
 def _path(

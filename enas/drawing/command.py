@@ -4,9 +4,9 @@
 
 It writes cell.png and cell.svg, and with --network also cell_network.png and .svg. It
 overwrites earlier pictures with these names, and nothing else. The number of blocks
-follows from the number of integers. The flags that shape the network are those of the
-train scripts, with train_arc_mnist.py's defaults; `--help` lists them. It must not
-import TensorFlow.
+follows from the number of integers. The string's table, child_ops, and the flags that
+shape the network are those of the train scripts, with train_arc_mnist.py's defaults;
+`--help` lists them. It must not import TensorFlow.
 """
 
 import dataclasses
@@ -33,6 +33,7 @@ CONSTANTS = {
     "img_size": 32,
     # Child: shape
     "child_num_layers": 6,
+    "child_ops": "classic",
     "child_out_filters": 16,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
@@ -72,8 +73,9 @@ def read_settings(argv: list[str]) -> Settings:
 
 def pictures(settings: Settings) -> dict[str, Picture]:
     """Makes the pictures that the settings ask for, by file name without the ending."""
-    arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
-    drawn = {settings.output: cells_picture(arc)}
+    operations = settings.operations
+    arc = parse_arc(settings.fixed_arc, settings.child_num_cells, operations)
+    drawn = {settings.output: cells_picture(arc, operations)}
     if settings.network:
         num_layers = settings.child_num_layers
         pools = parse_pool_layers(settings.child_pool_layers, num_layers)

@@ -195,6 +195,11 @@ def checked(settings: Settings) -> Settings:
             "patience looks at validation images, and num_valids is 0; pass "
             "--num_valids=5000, say"
         )
+    if settings.child_scheme == "float" and any(o.own for o in settings.operations):
+        raise UsageError(
+            f"child_ops={settings.child_ops} has operations of few bits, and "
+            f"child_scheme=float makes a network without any; name another of the two"
+        )
     _check_layers(settings)
     return settings if is_search else _with_checked_arc(settings)
 
@@ -238,7 +243,9 @@ def _with_checked_arc(settings: Settings) -> Settings:
     if not settings.fixed_arc.strip():
         raise UsageError('fixed_arc is missing; pass one: -fixed_arc "0 2 1 4 …"')
     try:
-        arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
+        arc = parse_arc(
+            settings.fixed_arc, settings.child_num_cells, settings.operations
+        )
     except ValueError as error:
         raise UsageError(f"fixed_arc: {error}") from None
     return dataclasses.replace(settings, fixed_arc=str(arc))

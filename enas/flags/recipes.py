@@ -17,6 +17,9 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 # The recipe of runs whose version had no recipes yet, or lacked some of their flags.
 OLDER = FAITHFUL
+# What flags mean that came after recipes, in runs whose version lacked them.
+LATER = {name: FLAGS[name].default for name in ("child_ops", "child_share_widths")}
+OLDER_FLAGS = RECIPES[OLDER] | LATER
 
 
 def with_recipe(constants: dict[str, Any], recipe: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 
+from enas.space.operations import CLASSIC, TABLES, Operations
 from enas.space.schemes import SCHEMES
 
 RECOMMENDED, FAITHFUL = "recommended", "faithful"  # the recipes
@@ -350,6 +351,15 @@ class Settings:
     child_num_cells: int = _flag(
         SHAPE, 5, "Blocks in a cell.", from_to(1, 100), fixed=True
     )
+    child_ops: str = _flag(
+        SHAPE,
+        CLASSIC.name,
+        "Table of operations that a string is of: classic (separable convolutions), "
+        "mixed (these in 1, 2 and 4 bits) or plain (plain convolutions).",
+        one_of(*TABLES),
+        fixed=True,
+        carried=True,
+    )
     child_out_filters: int = _flag(
         SHAPE,
         16,
@@ -385,7 +395,8 @@ class Settings:
     child_op_shortcut: bool = _flag(
         SHAPE,
         True,
-        "Add a separable convolution's input to its output, where its stride is 1.",
+        "Add the input of an operation that is a convolution to its output, where its "
+        "stride is 1.",
         fixed=True,
         carried=True,
         faithful=False,
@@ -393,7 +404,7 @@ class Settings:
     child_op_scale: float = _flag(
         SHAPE,
         0.1,
-        "Start the scale of a separable convolution's last batch norm here, where that "
+        "Start the scale of such an operation's last batch norm here, where that "
         "shortcut stands beside it. Elsewhere it starts at 1.",
         at_least(0),
         carried=True,
@@ -413,6 +424,13 @@ class Settings:
         "Share one kernel among all nodes in a layer's output convolution.",
         fixed=True,
         faithful=False,
+    )
+    child_share_widths: bool = _flag(
+        SHAPE,
+        False,
+        "Share the latent kernels of operations that differ only in their bits "
+        "(child_ops=mixed).",
+        fixed=True,
     )
     # Child: loss and regularization
     child_loss: str = _flag(
@@ -556,6 +574,11 @@ class Settings:
         at_least(0),
     )
 
+    @property
+    def operations(self) -> Operations:
+        """The table of operations that `child_ops` names."""
+        return TABLES[self.child_ops]
+
     def flags(self) -> dict[str, Any]:
         """The values of the flags that the program has, in the program's order."""
         return {name: getattr(self, name) for name in self.names}
@@ -584,7 +607,7 @@ REFUSED = {
     "data_format": ("NHWC", "images are NHWC, the layout that is fast on a CPU"),
     "child_num_branches": (
         None,
-        "the operations are those of enas/space/operations.py",
+        "child_ops names a table of operations",
     ),
     "child_block_size": (None, _MACRO),
     "child_filter_size": (

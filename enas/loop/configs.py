@@ -7,7 +7,7 @@ from enas.images.batch_augment import BatchAugmentation
 from enas.micro_controller import ControllerConfig
 from enas.models import ChildConfig
 from enas.space.layer_plan import parse_pool_layers
-from enas.space.schemes import make_scheme
+from enas.space.schemes import make_scheme, specs_of
 from enas.utils import TrainConfig
 
 
@@ -15,11 +15,9 @@ def child_config(
     settings: Settings, images: tf.Tensor, num_classes: int
 ) -> ChildConfig:
     """Returns the configuration of the child, for images [N, H, W, C]."""
-    scheme = make_scheme(settings.child_scheme, settings.child_n_bits)
-    if settings.child_first_scheme:
-        first_scheme = make_scheme(settings.child_first_scheme, settings.child_n_bits)
-    else:
-        first_scheme = scheme if scheme.H is None else make_scheme("quantize", 4)
+    scheme, first_scheme = specs_of(
+        settings.child_scheme, settings.child_first_scheme, settings.child_n_bits
+    )
     return ChildConfig(
         img_size=images.shape[1],
         channels=images.shape[3],
@@ -30,14 +28,16 @@ def child_config(
         pool_layers=parse_pool_layers(
             settings.child_pool_layers, settings.child_num_layers
         ),
-        scheme=scheme,
-        first_scheme=first_scheme,
+        scheme=scheme.make(),
+        first_scheme=first_scheme.make(),
+        operations=settings.operations,
         use_aux_heads=settings.child_use_aux_heads,
         shortcut=settings.child_shortcut,
         op_shortcut=settings.child_op_shortcut,
         op_scale=settings.child_op_scale if settings.child_op_shortcut else 1.0,
         node_mean=settings.child_node_mean,
         share_output_kernel=settings.child_share_output_kernel,
+        share_widths=settings.child_share_widths,
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,
         loss=settings.child_loss,
@@ -77,6 +77,7 @@ def reward_repeats(settings: Settings) -> int:
 def controller_config(settings: Settings) -> ControllerConfig:
     return ControllerConfig(
         num_cells=settings.child_num_cells,
+        operations=settings.operations,
         tanh_constant=settings.controller_tanh_constant,
         op_tanh_reduce=settings.controller_op_tanh_reduce,
         temperature=settings.controller_temperature,

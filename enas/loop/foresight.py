@@ -7,9 +7,10 @@ import math
 
 from enas.base import memory
 from enas.flags.table import Settings
-from enas.space.arc import CHOICES, SIDES, Arc, Cell, parse_arc
+from enas.space.arc import Arc, Cell, parse_arc
+from enas.space.banks import bank_plans, bank_rows
 from enas.space.layer_plan import parse_pool_layers
-from enas.space.operations import OPERATIONS, Specs
+from enas.space.operations import Operations, Specs
 
 NUMBER = 4  # bytes of a float32
 COPIES = 3  # of each weight: itself, and two numbers of the optimizer or the gradient
@@ -39,7 +40,9 @@ def least_memory(settings: Settings) -> int:
     """
     arc = None
     if "fixed_arc" in settings.names:
-        arc = parse_arc(settings.fixed_arc, settings.child_num_cells)
+        arc = parse_arc(
+            settings.fixed_arc, settings.child_num_cells, settings.operations
+        )
     pools = parse_pool_layers(settings.child_pool_layers, settings.child_num_layers)
     size, filters = settings.img_size, settings.child_out_filters
     images = 4 * 3 * filters * size**2  # of the stem
@@ -47,39 +50,49 @@ def least_memory(settings: Settings) -> int:
     for layer in range(settings.child_num_layers + 2):
         if layer in pools:
             size, filters = size // 2, 2 * filters
-        kept = _kept_images(arc, layer in pools, settings.child_num_cells)
+        kept = _kept_images(settings, arc, layer in pools)
         images += (3 + kept) * size**2 * filters
-        weights += _weights(arc, layer in pools, settings.child_num_cells, filters)
+        weights += _weights(settings, arc, layer in pools, filters)
     return NUMBER * (settings.batch_size * images + COPIES * weights)
 
 
-def _kept_images(arc: Arc | None, reduces: bool, num_cells: int) -> int:
+def _kept_images(settings: Settings, arc: Arc | None, reduces: bool) -> int:
     """How many [H, W, F] tensors a layer's blocks keep for each image's gradient.
 
-    A fixed child keeps five of the eight that each separable convolution computes. For
-    a search it is two thirds of what was measured for commonly sampled strings.
+    A fixed child keeps five of the eight that each separable convolution computes, and
+    two of the three of a plain one. For a search it is two thirds of what was measured
+    for commonly sampled strings, and with plain convolutions fewer.
     """
     if arc is None:
-        return 6 * num_cells
-    return 5 * sum(bool(specs) for specs in _specs(_cell(arc, reduces), 2))
+        most = max(_kept_by(op.weights(2, 1)) for op in settings.operations)
+        return 6 * settings.child_num_cells * most // 5
+    return sum(map(_kept_by, _specs(settings.operations, _cell(arc, reduces), 2)))
 
 
-def _weights(arc: Arc | None, reduces: bool, num_cells: int, filters: int) -> int:
+def _kept_by(specs: Specs) -> int:
+    """How many [H, W, F] tensors an operation with these weights keeps."""
+    kernels = sum(spec.kind in ("kernel", "depthwise") for spec in specs)
+    return {0: 0, 1: 2}.get(kernels, 5)
+
+
+def _weights(settings: Settings, arc: Arc | None, reduces: bool, filters: int) -> int:
     """Numbers in the weights of a layer's operations."""
+    operations = settings.operations
     if arc is not None:
-        return sum(map(_count, _specs(_cell(arc, reduces), filters)))
-    rows = sum(len(SIDES) * CHOICES["index"](block) for block in range(num_cells))
-    return rows * sum(_count(op.weights(filters, 1)) for op in OPERATIONS)
+        return sum(map(_count, _specs(operations, _cell(arc, reduces), filters)))
+    plans = bank_plans(operations, filters, share=settings.child_share_widths)
+    rows = bank_rows(settings.child_num_cells)
+    return rows * sum(_count(plan.specs) for plan in plans)
 
 
 def _cell(arc: Arc, reduces: bool) -> Cell:
     return arc.reduction if reduces else arc.normal
 
 
-def _specs(cell: Cell, filters: int) -> list[Specs]:
+def _specs(operations: Operations, cell: Cell, filters: int) -> list[Specs]:
     """What each edge of a cell needs."""
     edges = (edge for block in cell for edge in block.edges())
-    return [OPERATIONS[op].weights(filters, 1) for _, op, *_ in edges]
+    return [operations[op].weights(filters, 1) for _, op, *_ in edges]
 
 
 def _count(specs: Specs) -> int:

@@ -39,7 +39,8 @@ def after_search(run: Run, best: str | None) -> None:
     ]
     if best:
         flags = {name: str(value) for name, value in run.settings.flags().items()}
-        arc = parse_arc(best, run.settings.child_num_cells)
+        settings = run.settings
+        arc = parse_arc(best, settings.child_num_cells, settings.operations)
         lines += [
             "and train the best one:",
             _indented(train_command(arc, flags)),

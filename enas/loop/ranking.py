@@ -14,6 +14,7 @@ from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
 from enas.flags.table import Settings
 from enas.space.arc import Arc, parse_arc, random_arc
+from enas.space.operations import CLASSIC, Operations
 
 ARCS_FILE = "arcs.json"  # the strings of the last round
 RANKING_FILE = "ranking.json"
@@ -58,7 +59,8 @@ def beside_uniform(
 def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
     """Draws strings uniformly; with a seed, the same ones each time."""
     rng = random.Random(settings.seed or None)
-    return [random_arc(settings.child_num_cells, rng) for _ in range(count)]
+    size, operations = settings.child_num_cells, settings.operations
+    return [random_arc(size, rng, operations) for _ in range(count)]
 
 
 def ranked(
@@ -131,8 +133,13 @@ def save_arcs(output_dir: str, epoch: int, arcs: Sequence[Arc]) -> None:
     write_json(os.path.join(output_dir, ARCS_FILE), content)
 
 
-def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
+def read_arcs(
+    output_dir: str, num_cells: int, operations: Operations = CLASSIC
+) -> list[Arc]:
     """Returns the strings of a folder's last round; none if there was no round.
+
+    Args:
+      num_cells, operations: those of the folder's search.
 
     Raises:
       InputError: the file is damaged.
@@ -141,7 +148,8 @@ def read_arcs(output_dir: str, num_cells: int) -> list[Arc]:
     if not os.path.exists(path):
         return []
     with readable(path):
-        return [parse_arc(text, num_cells) for text in read_json(path)["arcs"]]
+        texts = read_json(path)["arcs"]
+        return [parse_arc(text, num_cells, operations) for text in texts]
 
 
 def read(output_dir: str) -> list[Ranked]:

@@ -33,7 +33,6 @@ from enas.session.input_pipeline import STREAMS, InputPipeline
 from enas.session.output_dir import OutputDir
 from enas.session.session import Session, input_errors, leave_functions_alone
 from enas.space.arc import CHOICES, Arc, arc_from_numbers
-from enas.space.operations import OPERATIONS
 
 SHOWN_ARCHITECTURES = 10
 FEW_IMAGES = 20  # smaller batches have statistics too noisy for batch norm
@@ -182,7 +181,7 @@ def opened(settings: Settings, data: DataReader) -> Iterator[Judge]:
 def _make_controller(settings: Settings) -> Controller:
     if settings.controller_training:
         return MicroController(configs.controller_config(settings))
-    return UniformSampler(settings.child_num_cells)
+    return UniformSampler(settings.child_num_cells, settings.operations)
 
 
 def _controller_round(
@@ -237,9 +236,10 @@ def _controller_round(
         session.pause()
     op = list(CHOICES).index("op")
     ops_sampled = np.array(sampled)[:, :, op :: len(CHOICES)]  # [samples, 2, 2·B]
+    count = len(settings.operations)
     for cell, name in enumerate(("normal", "reduction")):
         run.events.histogram(
-            f"controller/{name}_ops", step, ops_sampled[:, cell], len(OPERATIONS)
+            f"controller/{name}_ops", step, ops_sampled[:, cell], count
         )
 
 
@@ -251,7 +251,7 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
     for number in range(SHOWN_ARCHITECTURES):
         feed = run.reader.feed("shown", (epoch - 1) * SHOWN_ARCHITECTURES + number)
         normal, reduction, accuracy = run.reader.session.run(fetches, feed)
-        arcs.append(arc_from_numbers([*normal, *reduction]))
+        arcs.append(arc_from_numbers([*normal, *reduction], run.settings.operations))
         accuracies.append(accuracy)
         run.log.line(architecture_lines(normal, reduction, accuracy))
         run.reader.session.pause()
@@ -265,7 +265,7 @@ def draw_arcs(session, sample: Sample, settings: Settings, count: int) -> list[A
     for number in range(count):
         place = random_numbers.feed(settings.seed, activity, number)
         cells = session.run((sample.normal_arc, sample.reduce_arc), place)
-        arcs.append(arc_from_numbers(np.concatenate(cells)))
+        arcs.append(arc_from_numbers(np.concatenate(cells), settings.operations))
     return arcs
 
 
@@ -279,13 +279,13 @@ def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
 
 
 def _rank_last_round(run: Run, ops: SearchOps) -> None:
-    arcs = ranking.read_arcs(run.folder, run.settings.child_num_cells)
+    settings = run.settings
+    arcs = ranking.read_arcs(run.folder, settings.child_num_cells, settings.operations)
     if not arcs:
         next_steps.after_search(run, None)
         return
-    candidates = ranking.beside_uniform(
-        arcs, ranking.source_of(run.settings), run.settings
-    )
+    source = ranking.source_of(settings)
+    candidates = ranking.beside_uniform(arcs, source, settings)
     judge = Judge(run.reader, ops.sample, ops.evaluated)
     ranked = judging.rank(judge, candidates)
     ranking.save(run.folder, ranked)

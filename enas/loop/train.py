@@ -89,7 +89,7 @@ def build(
     progress = tf.cast(global_step + 1, tf.float32) / float(total_steps)
     model = FixedChild(
         configs.child_config(settings, pipeline.images, num_classes),
-        parse_arc(settings.fixed_arc, settings.child_num_cells),
+        parse_arc(settings.fixed_arc, settings.child_num_cells, settings.operations),
         progress,
     )
     outputs = model.build(pipeline.images, pipeline.labels, training=True)

@@ -50,7 +50,7 @@ def plan(search: Settings, arc: str, given: Sequence[str]) -> Plan:
         if name in flag_names(given):
             raise UsageError(f"train_arcs says itself what {name} is; leave it out")
     flags = {name: str(value) for name, value in search.flags().items()}
-    parsed = parse_arc(arc, search.child_num_cells)
+    parsed = parse_arc(arc, search.child_num_cells, search.operations)
     training = training_of(parsed, flags)
     words = [f"--{name}={value}" for name, value in training.passed.items()]
     words += given

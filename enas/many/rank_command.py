@@ -79,12 +79,13 @@ def _rank(arguments: argparse.Namespace) -> None:
     output_dir = plain_path(arguments.output_dir)
     settings = settings_of(output_dir, "search")
     try:
-        arcs = [parse_arc(text, settings.child_num_cells) for text in arguments.arcs]
+        size, operations = settings.child_num_cells, settings.operations
+        arcs = [parse_arc(text, size, operations) for text in arguments.arcs]
     except ValueError as error:
         raise UsageError(error) from None
     engine = engine_named(arguments.engine)
     if not (arcs or arguments.draw):
-        arcs = ranking.read_arcs(output_dir, settings.child_num_cells)
+        arcs = ranking.read_arcs(output_dir, size, operations)
         if not arcs:
             raise InputError(f"{output_dir} has no strings of a round yet; name some")
     source = GIVEN if arguments.arcs else ranking.source_of(settings)
@@ -108,7 +109,8 @@ def _candidates(
     """Returns the strings to rank; without `arcs`, it draws some."""
 
     def parsed(texts: list[str]) -> list:
-        return [parse_arc(text, settings.child_num_cells) for text in texts]
+        size, operations = settings.child_num_cells, settings.operations
+        return [parse_arc(text, size, operations) for text in texts]
 
     arcs = arcs or parsed(ranker.drawn(draw))
     candidates = ranking.beside_uniform(arcs, source, settings)

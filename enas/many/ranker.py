@@ -59,4 +59,6 @@ class Ranker:
 
     def correct(self, arc: str) -> int:
         """Returns how many of them a string classifies correctly."""
-        return self.judge.correct(parse_arc(arc, self._settings.child_num_cells))
+        settings = self._settings
+        parsed = parse_arc(arc, settings.child_num_cells, settings.operations)
+        return self.judge.correct(parsed)

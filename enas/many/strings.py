@@ -50,7 +50,7 @@ def wanted(
     searched = {one.arc: one.accuracy for one in ranked}
     strings: list[Wanted] = []
     if arcs_file is not None:
-        arcs = _arcs_of(arcs_file, settings.child_num_cells)
+        arcs = _arcs_of(arcs_file, settings)
         every = once([Wanted(arc, GIVEN, searched.get(arc)) for arc in arcs])
         strings += every[:count]
     elif count != 0:
@@ -77,7 +77,7 @@ def once(strings: list[Wanted]) -> list[Wanted]:
     return list(first.values())
 
 
-def _arcs_of(path: str, num_cells: int) -> list[str]:
+def _arcs_of(path: str, settings: Settings) -> list[str]:
     """Reads a file of strings, one a line; empty lines and `# …` are passed over.
 
     Raises:
@@ -91,12 +91,12 @@ def _arcs_of(path: str, num_cells: int) -> list[str]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no text") from None
-    arcs = []
+    arcs, size, operations = [], settings.child_num_cells, settings.operations
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            arcs.append(str(parse_arc(line, num_cells)))
+            arcs.append(str(parse_arc(line, size, operations)))
         except ValueError as error:
             name = os.path.basename(path)
             raise UsageError(f"line {number} of {name}: {error}") from None

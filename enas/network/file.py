@@ -35,6 +35,7 @@ MOST_BYTES = 2**26
 MOST_HEADER = 2**24
 _START = struct.Struct("<8sII")  # magic, version, bytes of the header
 _CHECKSUM = struct.Struct("<I")
+AROUND_HEADER = _START.size + _CHECKSUM.size  # bytes
 REAL_BYTES = 4
 
 
@@ -43,13 +44,19 @@ def header_of(network: Network) -> bytes:
     content = {
         "about": network.about,
         "classes": network.classes,
-        "steps": [_row(step) for step in network.steps],
+        "steps": [row_of(step) for step in network.steps],
     }
+    return json_bytes(content)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Returns a header, or a part of one, as it stands in the file."""
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
 
 
-def _row(step: Step) -> list:
+def row_of(step: Step) -> list:
+    """Returns what the header says of a step."""
     values = step.parameters().values()
     parameters = [str(v) if isinstance(v, Format) else v for v in values]
     single = len(step.inputs) == 1
@@ -68,14 +75,14 @@ def file_bytes(network: Network) -> int:
     with what surrounds it.
     """
     stored = [tensor for tensors in stored_by(network.steps) for tensor in tensors]
-    packed = tensor_bits([tensor for tensor in stored if not _is_real(tensor)])
-    reals = sum(tensor.numbers for tensor in stored if _is_real(tensor))
+    packed = tensor_bits([tensor for tensor in stored if not is_real(tensor)])
+    reals = sum(tensor.numbers for tensor in stored if is_real(tensor))
     return overhead_bytes(network) + -(-packed // 8) + REAL_BYTES * reals
 
 
 def overhead_bytes(network: Network) -> int:
     """Returns the bytes of the header and of what surrounds it."""
-    return _START.size + len(header_of(network)) + _CHECKSUM.size
+    return AROUND_HEADER + len(header_of(network))
 
 
 def part_bytes(network: Network) -> dict[str, int]:
@@ -86,7 +93,8 @@ def part_bytes(network: Network) -> dict[str, int]:
     return {part: -(-bits // 8) for part, bits in parts.items()}
 
 
-def _is_real(tensor: Stored) -> bool:
+def is_real(tensor: Stored) -> bool:
+    """Whether a tensor's numbers stand among the file's real ones."""
     return tensor.format is not None and tensor.format.integers is None
 
 
@@ -96,7 +104,7 @@ def pack(network: Network) -> bytes:
     bits, reals = [np.empty(0, np.uint8)], []
     for stored, tensors in zip(stored_by(network.steps), network.tensors, strict=True):
         for tensor, values in zip(stored, tensors, strict=True):
-            if _is_real(tensor):
+            if is_real(tensor):
                 reals.append(np.asarray(values, "<f4").tobytes())
             else:
                 bits.append(to_bits(_codes(values, tensor), tensor.width))
@@ -173,7 +181,7 @@ def unpack(content: bytes) -> Network:
 
 
 def _tensors(content: bytes, stored: list[tuple[Stored, ...]]) -> tuple:
-    low = tensor_bits([t for tensors in stored for t in tensors if not _is_real(t)])
+    low = tensor_bits([t for tensors in stored for t in tensors if not is_real(t)])
     first_real = -(-low // 8)
     packed = np.frombuffer(content, np.uint8, first_real)
     bits = np.unpackbits(packed, count=low, bitorder="little")
@@ -182,7 +190,7 @@ def _tensors(content: bytes, stored: list[tuple[Stored, ...]]) -> tuple:
     for tensors in stored:
         row = []
         for tensor in tensors:
-            if _is_real(tensor):
+            if is_real(tensor):
                 values = np.frombuffer(content, "<f4", tensor.numbers, real)
                 if not np.isfinite(values).all():
                     raise ValueError(f"a number of {tensor.name} is not finite")

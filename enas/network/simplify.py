@@ -75,7 +75,7 @@ def _with_thresholds(network: Network) -> Network:
         if isinstance(step, Activate) and len(readers[step.inputs[0]]) == 1:
             norm = step.inputs[0]
             source = steps[norm].inputs[0] if steps[norm].inputs else 0
-            if isinstance(steps[norm], Norm) and _pays(values[source], step.format):
+            if isinstance(steps[norm], Norm) and pays(values[source], step.format):
                 fused[norm] = number
     place: dict[int, int] = {}
     new: list[Step] = []
@@ -104,7 +104,7 @@ def _with_thresholds(network: Network) -> Network:
     )
 
 
-def _pays(x: Value, form: Format) -> bool:
+def pays(x: Value, form: Format) -> bool:
     """Whether thresholds exist, and take less room than a batch norm's four numbers."""
     if x.integers is None or form.integers is None:
         return False

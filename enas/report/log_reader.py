@@ -25,6 +25,7 @@ from enas.report.log_records import (
     with_epochs,
 )
 from enas.space.arc import CELLS, NUMBERS, Arc, arc_from_numbers
+from enas.space.operations import CLASSIC, TABLES, Operations
 
 LOG_FILE = "log.txt"  # in an output folder
 MOST_RUNS = 100  # of a log, among which the one is sought that another continues
@@ -227,7 +228,9 @@ class _Parser:
         self._cells, self._open = [], None
 
     def _architecture(self, accuracy) -> None:
-        arc = _arc(self._cells)
+        # A log whose flags do not name the table, or only in part, is of the first one.
+        table = self.runs[-1].flags.get("child_ops", "")
+        arc = _arc(self._cells, TABLES.get(table, CLASSIC))
         if arc is not None:
             self.runs[-1].architectures.append(
                 Architecture(self._epoch, self._step, arc, float(accuracy))
@@ -283,7 +286,7 @@ class _Parser:
     )
 
 
-def _arc(cells: list[list[str]]) -> Arc | None:
+def _arc(cells: list[list[str]], operations: Operations) -> Arc | None:
     """Returns the string of two cells; None if they make none, as in a damaged log."""
     sizes = [len(cell) for cell in cells]
     if (
@@ -294,6 +297,6 @@ def _arc(cells: list[list[str]]) -> Arc | None:
     ):
         return None
     try:
-        return arc_from_numbers(cells[0] + cells[1])
+        return arc_from_numbers(cells[0] + cells[1], operations)
     except ValueError:
         return None

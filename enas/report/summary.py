@@ -19,6 +19,7 @@ from enas.report.multiply_adds import is_pointwise, multiply_adds
 from enas.space.schemes import ACTIVATION
 
 FLOAT_BITS = 32
+STEM = "stem_conv"  # a scope
 AUX_HEAD = "aux head, in training"
 # Calls whose body depends on the sampled string.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -39,7 +40,8 @@ class Part(NamedTuple):
     Attributes:
       shape: the shape of its output for one image.
       weights: how many trainable numbers it has.
-      bits: the bits of a weight in its kernels, and of an activation.
+      bits: the bits of a weight in its kernels, and of an activation; ascending, if
+        operations bring several.
       reads: how many convolutions read ACTIVATIONS, SUMS or REAL numbers. In a search
         child's layer, only the convolutions that every string has are counted.
       multiply_adds: those of one image, forward. None in a search child's layer, where
@@ -51,7 +53,7 @@ class Part(NamedTuple):
     name: str
     shape: tuple[int, ...]
     weights: int
-    bits: int
+    bits: tuple[int, ...]
     reads: dict[str, int]
     multiply_adds: int | None
     packed_bytes: int
@@ -73,17 +75,16 @@ def parts_of(
     packed = part_bytes(network) if network else {}
     classes: tuple[int, ...] = (config.num_classes,)
     stem: tuple[int, ...] = (config.img_size, config.img_size, 3 * config.out_filters)
-    rows: list[tuple[str, str, tuple[int, ...], int | None]]
-    rows = [("stem_conv", "stem", stem, -1)]
+    rows: list[tuple[str, str, tuple[int, ...]]] = [(STEM, "stem", stem)]
     for layer, size, channels in outputs.layers:
         kind = "reduction" if layer in config.pool_layers else "normal"
         name = f"layer {layer}, {kind}"
-        rows.append((f"layer_{layer}", name, (size, size, channels), layer))
-    rows.append(("head", "classifier", classes, None))
+        rows.append((f"layer_{layer}", name, (size, size, channels)))
+    rows.append(("head", "classifier", classes))
     if model.aux_layer is not None:
-        rows.append(("aux_head", AUX_HEAD, classes, model.aux_layer))
+        rows.append(("aux_head", AUX_HEAD, classes))
     if network:  # the numbers that normalize the images stand with the stem
-        packed["stem_conv"] += packed.pop("image")
+        packed[STEM] += packed.pop("image")
     parts = [_part(model, *row, ops.get(row[0], [])) for row in rows]
     return [
         part._replace(packed_bytes=packed.get(row[0], part.packed_bytes))
@@ -106,16 +107,10 @@ def _part(
     scope: str,
     name: str,
     shape: tuple,
-    layer: int | None,
     ops: list[tf.Operation],
 ) -> Part:
-    """Makes one part.
-
-    Args:
-      layer: the layer whose scheme it has; -1 for the stem, None for real numbers.
-    """
-    prefix = f"{model.scope}/{scope}/"
-    bits = FLOAT_BITS if layer is None else model.scheme_of(layer).format.bits
+    """Makes one part."""
+    prefix, bits = f"{model.scope}/{scope}/", set()
     weights, others, packed_bits = 0, 0, 0
     for variable in model.variables():
         if not variable.name.startswith(prefix):
@@ -125,17 +120,18 @@ def _part(
         pieces = pieces_of(variable)
         rows = numbers // sum(piece.size for piece in pieces)
         for piece in pieces:
-            latent = math.isfinite(piece.bound)
-            packed_bits += rows * piece.size * (bits if latent else FLOAT_BITS)
+            packed_bits += rows * piece.size * piece.format.bits
+            if piece.kind in ("kernel", "depthwise"):
+                bits.add(piece.format.bits)
             if piece.kind == "scale":  # it comes with a moving mean and variance
                 others += 2 * rows * piece.size
-    if layer == -1:  # mean and standard deviation of the images
+    if scope == STEM:  # mean and standard deviation of the images
         others += 2 * model.config.channels
     return Part(
         name,
         shape,
         weights,
-        bits,
+        tuple(sorted(bits)) or (FLOAT_BITS,),
         dict(Counter(_read_by(op) for op in ops if _is_convolution(op))),
         _multiply_adds(ops),
         math.ceil((packed_bits + others * FLOAT_BITS) / 8),
@@ -219,7 +215,7 @@ def _row(part: Part) -> tuple[str, ...]:
         part.name,
         "×".join(map(str, part.shape)),
         f"{part.weights:,}",
-        str(part.bits),
+        ",".join(map(str, part.bits)),
         *(str(part.reads.get(kind, "")) for kind in (ACTIVATIONS, SUMS, REAL)),
         _work([part.multiply_adds]),
         _size(part.packed_bytes),

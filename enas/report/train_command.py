@@ -9,7 +9,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from enas.flags.datasets import DataSet, dataset_of
-from enas.flags.recipes import OLDER, RECIPES, with_recipe
+from enas.flags.recipes import LATER, OLDER, RECIPES, with_recipe
 from enas.flags.table import FLAGS
 from enas.space.arc import Arc
 
@@ -48,6 +48,7 @@ def training_of(arc: Arc, flags: dict[str, str]) -> Training:
         older one, of MNIST.
     """
     data = dataset_of(flags)
+    flags = {name: str(value) for name, value in LATER.items()} | flags
     defaults = data.train_constants()
     passed: dict[str, Any] = {}
     recipe = flags.get("recipe", OLDER)

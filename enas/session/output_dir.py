@@ -15,7 +15,7 @@ from enas.base.errors import InputError, UsageError
 from enas.base.files import LEFTOVER, read_json, write_json
 from enas.base.program import note
 from enas.flags.parse import LARGEST
-from enas.flags.recipes import OLDER, RECIPES
+from enas.flags.recipes import OLDER_FLAGS
 from enas.flags.table import FLAGS
 from enas.session.lock import LOCK_FILE, FolderLock
 
@@ -293,7 +293,7 @@ def _flags_of_a_run(path: str) -> dict[str, Any]:
 
 
 def _check_flags(path: str, earlier: dict[str, Any], flags: dict[str, Any]) -> None:
-    older = {n: value for n, value in RECIPES[OLDER].items() if n in flags}
+    older = {n: value for n, value in OLDER_FLAGS.items() if n in flags}
     earlier = older | earlier
     changed = [
         f"{flag.name} (was {earlier[flag.name]!r})"

@@ -4,8 +4,8 @@ An architecture is 2·4·B integers: the normal cell and then the reduction cell
 blocks each. Block b (0 <= b < B) makes node b+2. It is `index_x op_x index_y op_y`: the
 sum (with `child_node_mean` the mean) of operation op_x on node index_x and operation
 op_y on node index_y. Nodes 0 and 1 are the outputs of the two previous layers, so an
-index of block b lies in [0, b+1]. The operations are numbered as in
-`enas/space/operations.py`.
+index of block b lies in [0, b+1]. The operations are numbered as in their table, one of
+`enas/space/operations.py`. A string does not tell which table it is of.
 
 The numbers of a block are the fields of `Block`: one for each kind of choice in CHOICES
 on each of the two SIDES. To let an edge choose one more thing, add its kind to CHOICES
@@ -18,7 +18,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from enas.space.operations import OPERATIONS
+from enas.space.operations import CLASSIC, Operations
 
 
 class Block(NamedTuple):
@@ -36,10 +36,11 @@ class Block(NamedTuple):
 
 
 SIDES = ("x", "y")
-# The kinds of choice, in the order of a side, and how many options each has in block b.
-CHOICES: dict[str, Callable[[int], int]] = {
-    "index": lambda block: block + 2,
-    "op": lambda block: len(OPERATIONS),
+# The kinds of choice, in the order of a side, and how many options each has in a block
+# with a table of operations.
+CHOICES: dict[str, Callable[[int, Operations], int]] = {
+    "index": lambda block, operations: readable(block),
+    "op": lambda block, operations: len(operations),
 }
 Cell = tuple[Block, ...]
 
@@ -58,9 +59,14 @@ NUMBERS = len(Block._fields)  # in a block
 CELLS = len(Arc._fields)
 
 
-def options_of(block: int) -> list[int]:
+def readable(block: int) -> int:
+    """How many nodes a block can read: the two inputs and those of earlier blocks."""
+    return block + 2
+
+
+def options_of(block: int, operations: Operations = CLASSIC) -> list[int]:
     """How many options each number of a block has, in the string's order."""
-    return [count(block) for _ in SIDES for count in CHOICES.values()]
+    return [count(block, operations) for _ in SIDES for count in CHOICES.values()]
 
 
 def words_of(text: str) -> list[str]:
@@ -68,13 +74,14 @@ def words_of(text: str) -> list[str]:
     return text.replace("[", " ").replace("]", " ").split()
 
 
-def parse_arc(text: str, num_cells: int) -> Arc:
+def parse_arc(text: str, num_cells: int, operations: Operations = CLASSIC) -> Arc:
     """Reads an arc string.
 
     Args:
       text: 8·num_cells integers, separated by white space. They may include the square
         brackets that a log has.
       num_cells: B, the number of blocks in a cell.
+      operations: the table that the string is of.
 
     Raises:
       ValueError: the text is not such an arc. The message names the first error and
@@ -95,10 +102,10 @@ def parse_arc(text: str, num_cells: int) -> Arc:
             f"the arc has {len(words)} numbers; child_num_cells={num_cells} needs "
             f"{expected} ({CELLS} cells of {num_cells} blocks of {NUMBERS}){hint}"
         )
-    return arc_from_numbers(words)
+    return arc_from_numbers(words, operations)
 
 
-def arc_from_numbers(numbers: Iterable) -> Arc:
+def arc_from_numbers(numbers: Iterable, operations: Operations = CLASSIC) -> Arc:
     """Makes an arc from 8·B integers, normal cell first.
 
     Raises:
@@ -107,23 +114,28 @@ def arc_from_numbers(numbers: Iterable) -> Arc:
     whole = [int(number) for number in numbers]
     half = len(whole) // CELLS
     return Arc(
-        _cell("normal", whole[:half], 1), _cell("reduction", whole[half:], half + 1)
+        _cell("normal", whole[:half], 1, operations),
+        _cell("reduction", whole[half:], half + 1, operations),
     )
 
 
-def _cell(name: str, numbers: list[int], first_position: int) -> Cell:
+def _cell(
+    name: str, numbers: list[int], first_position: int, operations: Operations
+) -> Cell:
     blocks: list[Block] = []
     for start in range(0, len(numbers), NUMBERS):
         block = Block(*numbers[start : start + NUMBERS])
         number = len(blocks)
         for offset, (field, value, options) in enumerate(
-            zip(Block._fields, block, options_of(number), strict=True)
+            zip(Block._fields, block, options_of(number, operations), strict=True)
         ):
             if not 0 <= value < options:
+                is_op = field.startswith("op")
+                table = f" with child_ops={operations.name}" if is_op else ""
                 raise ValueError(
                     f"number {first_position + start + offset} of the arc, {field} of "
                     f"block {number} of the {name} cell, is {value}; "
-                    f"allowed is 0 to {options - 1}"
+                    f"allowed is 0 to {options - 1}{table}"
                 )
         blocks.append(block)
     return tuple(blocks)
@@ -145,11 +157,14 @@ def unread_nodes(cell: Cell) -> list[int]:
     return [node for node in range(len(cell) + 2) if node not in read]
 
 
-def random_arc(num_cells: int, rng: random.Random) -> Arc:
+def random_arc(
+    num_cells: int, rng: random.Random, operations: Operations = CLASSIC
+) -> Arc:
     """Draws every number of an arc uniformly from its range."""
-    return arc_from_numbers(
+    numbers = (
         rng.randrange(options)
         for _ in range(CELLS)
         for block in range(num_cells)
-        for options in options_of(block)
+        for options in options_of(block, operations)
     )
+    return arc_from_numbers(numbers, operations)

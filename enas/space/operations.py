@@ -1,16 +1,19 @@
-"""The table of operations that an edge of a cell can choose, and their weights.
+"""The tables of operations that an edge of a cell can choose, and their weights.
 
-One ordered table maps a number to a name, to weights, and to the builder in
-`enas/common_ops.py` that computes the operation. The controller, both children, the arc
-string, the pictures and the docs follow the table. To add an operation, write its
-entry. If no existing builder fits, write one, too.
+A table maps a number to a name, to weights, and to the builder in `enas/common_ops.py`
+that computes the operation. The flag `child_ops` names one of TABLES. The controller,
+both children, the arc string, the pictures and the sizes follow it. To add an operation
+or a table, write its entry. If no existing builder fits, write one, too.
 
 This module must not import TensorFlow, so that reading an arc string takes
 milliseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from enas.space.schemes import SchemeSpec
 
 
 class WeightSpec(NamedTuple):
@@ -39,10 +42,12 @@ def norm_specs(filters: int, suffix: str = "", start: float = 1.0) -> Specs:
     )
 
 
-def conv_norm_specs(kernel_size: int, channels: int, filters: int) -> Specs:
-    """The weights of a convolution and its batch norm."""
+def conv_norm_specs(
+    kernel_size: int, channels: int, filters: int, start: float = 1.0
+) -> Specs:
+    """The weights of a convolution and its batch norm; its scale starts at `start`."""
     shape = (kernel_size, kernel_size, channels, filters)
-    return (WeightSpec("kernel", shape, "kernel"), *norm_specs(filters))
+    return (WeightSpec("kernel", shape, "kernel"), *norm_specs(filters, "", start))
 
 
 def reduction_specs(channels: int, filters: int) -> Specs:
@@ -87,6 +92,14 @@ def _separable_weights(kernel_size: int) -> Callable[..., Specs]:
     return weights
 
 
+def _conv_weights(kernel_size: int) -> Callable[..., Specs]:
+    def weights(filters: int, stride: int, start: float = 1.0) -> Specs:
+        start = start if stride == 1 else 1.0
+        return conv_norm_specs(kernel_size, filters, filters, start)
+
+    return weights
+
+
 def _identity_weights(filters: int, stride: int, start: float = 1.0) -> Specs:
     return () if stride == 1 else reduction_specs(filters, filters)
 
@@ -102,6 +115,8 @@ class Operation(NamedTuple):
       drop_path: whether drop path applies to it.
       start_bias: initial value of the controller's learned bias for it.
       prior: constant that is added to its logit in the normal cell.
+      own: the number format of its weights and activations in every layer; None for
+        that of the layer.
     """
 
     name: str
@@ -110,24 +125,86 @@ class Operation(NamedTuple):
     drop_path: bool = True
     start_bias: float = 0.0
     prior: float = -0.25
+    own: SchemeSpec | None = None
 
 
-OPERATIONS = (
-    Operation(
-        "separable conv 3×3",
+@dataclass(frozen=True)
+class Operations:
+    """A table of operations; an operation's number in a string is its place here.
+
+    Attributes:
+      name: the value of `child_ops`.
+    """
+
+    name: str
+    entries: tuple[Operation, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, number: int) -> Operation:
+        return self.entries[number]
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.entries)
+
+
+def _separable(kernel_size: int) -> Operation:
+    return Operation(
+        f"separable conv {kernel_size}×{kernel_size}",
         "separable_conv",
-        _separable_weights(3),
+        _separable_weights(kernel_size),
         start_bias=10.0,
         prior=0.25,
-    ),
-    Operation(
-        "separable conv 5×5",
-        "separable_conv",
-        _separable_weights(5),
+    )
+
+
+def _conv(kernel_size: int) -> Operation:
+    return Operation(
+        f"conv {kernel_size}×{kernel_size}",
+        "conv",
+        _conv_weights(kernel_size),
         start_bias=10.0,
         prior=0.25,
-    ),
+    )
+
+
+# The formats that an operation can bring, by the bits that are stored of a number.
+WIDTHS = {
+    1: SchemeSpec("binarize"),
+    2: SchemeSpec("ternarize"),
+    4: SchemeSpec("quantize", 4),
+}
+
+
+def _in_widths(operation: Operation) -> tuple[Operation, ...]:
+    """Returns an operation in each of the WIDTHS."""
+    return tuple(
+        operation._replace(
+            name=f"{operation.name}, {bits} bit{'s' * (bits > 1)}", own=own
+        )
+        for bits, own in WIDTHS.items()
+    )
+
+
+_WITHOUT_KERNELS = (
     Operation("average pool 3×3", "average_pool"),
     Operation("max pool 3×3", "max_pool"),
     Operation("identity", "identity", _identity_weights, drop_path=False),
 )
+CLASSIC = Operations("classic", (_separable(3), _separable(5), *_WITHOUT_KERNELS))
+TABLES = {
+    table.name: table
+    for table in (
+        CLASSIC,
+        Operations(
+            "mixed",
+            (
+                *_in_widths(_separable(3)),
+                *_in_widths(_separable(5)),
+                *_WITHOUT_KERNELS,
+            ),
+        ),
+        Operations("plain", (_conv(3), _conv(5), *_WITHOUT_KERNELS)),
+    )
+}

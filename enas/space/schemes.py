@@ -59,53 +59,96 @@ class Scheme(NamedTuple):
         return self.layer("dense", 1).quantize_kernel(w, self.H)
 
 
-def _binarize(n_bits: int) -> Scheme:
+def _binarize(form: Format) -> Scheme:
     from binarize.binary_layers import LAYERS
     from binarize.binary_ops import binary_tanh
 
-    return Scheme("binarize", binary_tanh, LAYERS, BINARY)
+    return Scheme("binarize", binary_tanh, LAYERS, form)
 
 
-def _ternarize(n_bits: int) -> Scheme:
+def _ternarize(form: Format) -> Scheme:
     from ternarize.ternary_layers import LAYERS
     from ternarize.ternary_ops import ternary_tanh
 
-    return Scheme("ternarize", ternary_tanh, LAYERS, TERNARY)
+    return Scheme("ternarize", ternary_tanh, LAYERS, form)
 
 
-def _quantize(n_bits: int) -> Scheme:
+def _quantize(form: Format) -> Scheme:
     from quantize.quantized_layers import LAYERS
     from quantize.quantized_ops import quantized_tanh
 
-    activation = partial(quantized_tanh, n_bits=n_bits)
-    options = {"n_bits": n_bits}
-    return Scheme("quantize", activation, LAYERS, fixed(n_bits), options=options)
+    activation = partial(quantized_tanh, n_bits=form.bits)
+    options = {"n_bits": form.bits}
+    return Scheme("quantize", activation, LAYERS, form, options=options)
 
 
-def _float(n_bits: int) -> Scheme:
+def _float(form: Format) -> Scheme:
     import tensorflow as tf
 
     from quantize.base_layers import LAYERS
 
-    return Scheme("float", tf.nn.relu, LAYERS, REAL, H=None)
+    return Scheme("float", tf.nn.relu, LAYERS, form, H=None)
+
+
+class _Entry(NamedTuple):
+    """A row of SCHEMES.
+
+    Attributes:
+      make: makes the scheme of a format.
+      format: the format for the bits that `child_n_bits` names.
+    """
+
+    make: Callable[[Format], Scheme]
+    format: Callable[[int], Format]
 
 
 SCHEMES = {
-    "binarize": _binarize,
-    "ternarize": _ternarize,
-    "quantize": _quantize,
-    "float": _float,
+    "binarize": _Entry(_binarize, lambda n_bits: BINARY),
+    "ternarize": _Entry(_ternarize, lambda n_bits: TERNARY),
+    "quantize": _Entry(_quantize, fixed),
+    "float": _Entry(_float, lambda n_bits: REAL),
 }
 
 
-def make_scheme(name: str, n_bits: int = 4) -> Scheme:
-    """Makes the scheme of that name.
+class SchemeSpec(NamedTuple):
+    """Names a scheme before it is made, which loads TensorFlow.
 
-    Args:
+    Attributes:
       name: a key of SCHEMES.
       n_bits: the bits of `quantize`; the other schemes have their own.
     """
-    scheme = SCHEMES[name](n_bits)
+
+    name: str
+    n_bits: int = 4
+
+    @property
+    def format(self) -> Format:
+        """The format of a weight, and of an activation."""
+        return SCHEMES[self.name].format(self.n_bits)
+
+    def make(self) -> Scheme:
+        return make_scheme(*self)
+
+
+def specs_of(name: str, first: str, n_bits: int) -> tuple[SchemeSpec, SchemeSpec]:
+    """Returns (the scheme of a network, that of its stem and layer 0).
+
+    Args:
+      name: the scheme of the network.
+      first: that of the stem and layer 0. If it is empty they have 4-bit `quantize`, or
+        `float` in a float network.
+      n_bits: the bits of the schemes that are named, where they are `quantize`.
+    """
+    scheme = SchemeSpec(name, n_bits)
+    if first:
+        return scheme, SchemeSpec(first, n_bits)
+    return scheme, scheme if scheme.format == REAL else SchemeSpec("quantize", 4)
+
+
+def make_scheme(name: str, n_bits: int = 4) -> Scheme:
+    """Makes the scheme of that name; see SchemeSpec."""
+    entry = SCHEMES[name]
+    scheme = entry.make(entry.format(n_bits))
     activation = partial(_in_scope, scheme.activation, str(scheme.format))
     return scheme._replace(activation=activation)
 

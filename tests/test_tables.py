@@ -1,0 +1,339 @@
+"""Tables of operations: each is searched, trained, exported and drawn."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import enas
+import train_arc_mnist
+from enas.common_ops import pieces_of
+from enas.drawing import command
+from enas.drawing.cell_plot import cells_picture
+from enas.flags.parse import parse
+from enas.loop import kept_run, ranking
+from enas.loop.foresight import least_memory
+from enas.micro_child import MicroChild
+from enas.network import file
+from enas.network.steps import Convolve, Depthwise
+from enas.report.train_command import train_command
+from enas.session.output_dir import FLAGS_FILE
+from enas.space.arc import parse_arc, random_arc
+from enas.space.banks import bank_plans
+from enas.space.operations import CLASSIC, TABLES
+from enas.space.schemes import SchemeSpec
+from enas.utils import TrainConfig, get_train_ops
+from tests.children import (
+    bank_of,
+    feed_of,
+    images_and_labels,
+    placeholders,
+    tiny_config,
+)
+from tests.runs import SMALL, SMALL_ARC
+from tests.test_vis_cell import check_layout, check_texts
+
+MIXED, PLAIN = TABLES["mixed"], TABLES["plain"]
+# Each width of both kernels, and so several that read one bank.
+WIDTHS = [0, 0, 1, 1, 0, 2, 2, 0, 1, 3, 0, 4, 1, 5, 0, 6]
+FLAGS = {word.partition("=")[0][2:]: word.partition("=")[2] for word in SMALL}
+
+
+def test_the_tables():
+    assert [op.name for op in MIXED] == [
+        *(f"separable conv 3×3, {bits}" for bits in ("1 bit", "2 bits", "4 bits")),
+        *(f"separable conv 5×5, {bits}" for bits in ("1 bit", "2 bits", "4 bits")),
+        *("average pool 3×3", "max pool 3×3", "identity"),
+    ]
+    own = [op.own for op in MIXED]
+    assert own[:6] == own[3:6] * 2 and own[6:] == [None] * 3
+    assert [spec.format.bits for spec in own[:3]] == [1, 2, 4]
+    assert own[:3] == [
+        SchemeSpec("binarize"),
+        SchemeSpec("ternarize"),
+        SchemeSpec("quantize", 4),
+    ]
+    assert [op.name for op in PLAIN][:2] == ["conv 3×3", "conv 5×5"]
+    assert PLAIN.entries[2:] == CLASSIC.entries[2:] == MIXED.entries[6:]
+    for name, table in TABLES.items():
+        assert table.name == name
+        assert not any(op.own for op in table) or table is MIXED
+
+
+def test_plain_convolutions_have_one_kernel():
+    for op, size in enumerate((3, 5)):
+        kernel, scale, offset = PLAIN[op].weights(6, 1, 0.1)
+        assert kernel.shape == (size, size, 6, 6)
+        assert (scale.start, PLAIN[op].weights(6, 2, 0.1)[1].start) == (0.1, 1.0)
+        assert scale.shape == offset.shape == (6,)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_banks_of_each_width(share, graph):
+    """Latent kernels keep the bounds and the format of what reads them."""
+    config = tiny_config("ternarize", operations=MIXED, share_widths=share)
+    child = MicroChild(config, *placeholders(config))
+    child.build(*images_and_labels(config), False)
+    kernels = ("kernels_0", "kernels_3") if share else range(6)
+    for place, name in enumerate(kernels):
+        found = [p for p in pieces_of(bank_of(child, 0, name)) if p.bound == 1.0]
+        bits = 4 if share else (1, 2, 4)[place % 3]
+        assert [piece.format.bits for piece in found] == [bits] * 4
+    names = {plan.name for plan in bank_plans(MIXED, 4, share=share)}
+    assert names == {f"op_{n}" for n in range(6)} | set(kernels if share else ())
+
+
+def child_within(scope, share):
+    """A search child in a variable scope: its outputs, weights by name, and cells."""
+    config = tiny_config("ternarize", operations=MIXED, share_widths=share)
+    cells = placeholders(config)
+    with tf.compat.v1.variable_scope(scope):
+        outputs = MicroChild(config, *cells).build(*images_and_labels(config), False)
+    prefix = f"{scope}/child/"
+    weights = {
+        v.op.name.removeprefix(prefix): v
+        for v in tf.compat.v1.trainable_variables()
+        if v.op.name.startswith(prefix)
+    }
+    return outputs, weights, cells
+
+
+def test_a_shared_bank_gathers_the_gradient_of_every_width(graph, session, initialize):
+    """With the same kernels, banks of their own have the same gradient, row by row."""
+    children = [child_within("own", False), child_within("shared", True)]
+    fetched = []
+    for outputs, weights, _ in children:
+        names = [n for n in weights if n.split("/")[1].startswith(("op_", "kernels_"))]
+        gradients = tf.gradients(outputs.total_loss, [weights[n] for n in names])
+        assert all(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
+        slices = [(gradient.indices, gradient.values) for gradient in gradients]
+        fetched.append((names, (outputs.total_loss, slices)))
+    initialize()
+    _copy_kernels(session, children[0][1], children[1][1])
+    losses, slices = [], []
+    for (_, _, cells), (names, fetches) in zip(children, fetched, strict=True):
+        loss, values = session.run(fetches, feed_of(cells, WIDTHS, MIXED))
+        losses.append(loss)
+        slices.append(dict(zip(names, values, strict=True)))
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    # Layer 0 is a normal cell, which has the widths of 3×3, and layer 1 a reduction.
+    for layer, filters, ops in ((0, 4, (0, 1, 2)), (1, 8, (3, 4, 5))):
+        rows, values = slices[1][f"layer_{layer}/kernels_{ops[0]}"]
+        assert len(set(rows)) == len(rows) == (4 if layer == 0 else 3)
+        own = {}
+        for op in ops:
+            specs = MIXED[op].weights(filters, 1)
+            found = zip(*slices[0][f"layer_{layer}/op_{op}"], strict=True)
+            own |= {row: _kernels(value, specs) for row, value in found}
+        assert sorted(rows) == sorted(own)
+        for row, value in zip(rows, values, strict=True):
+            assert np.abs(value).max() > 0
+            np.testing.assert_allclose(value, own[row], rtol=1e-3, atol=1e-6)
+
+
+def _kernels(row, specs):
+    """The kernels among the numbers of a row."""
+    sizes = [int(np.prod(spec.shape)) for spec in specs]
+    parts = np.split(row, np.cumsum(sizes)[:-1], axis=-1)
+    kept = [p for p, s in zip(parts, specs, strict=True) if "wise" in s.name]
+    return np.concatenate(kept, axis=-1)
+
+
+def _copy_kernels(session, source, target):
+    """Gives the weights of a child to one that shares, and its kernels to both."""
+    for name, variable in target.items():
+        scope, _, bank = name.rpartition("/")
+        if bank.startswith("kernels_"):
+            first = int(bank.removeprefix("kernels_"))
+            filters = {"0": 4, "1": 8, "2": 8, "3": 8}[scope[-1]]
+            specs = MIXED[first].weights(filters, 1)
+            kernels = None
+            for op in (first, first + 1, first + 2):
+                own = source[f"{scope}/op_{op}"]
+                row = session.run(own)
+                kernels = _kernels(row, specs) if kernels is None else kernels
+                own.load(_with_kernels(row, kernels, specs), session)
+            variable.load(kernels, session)
+        elif not bank.startswith("op_"):
+            variable.load(session.run(source[name]), session)
+
+
+def _with_kernels(row, kernels, specs):
+    row, place, taken = row.copy(), 0, 0
+    for spec in specs:
+        size = int(np.prod(spec.shape))
+        if "wise" in spec.name:
+            row[:, place : place + size] = kernels[:, taken : taken + size]
+            taken += size
+        place += size
+    return row
+
+
+@pytest.mark.parametrize("optim_algo", ["momentum", "adam"])
+def test_a_step_of_shared_banks_changes_only_the_rows_it_reads(
+    optim_algo, graph, session, initialize
+):
+    config = tiny_config("ternarize", operations=MIXED, share_widths=True)
+    cells = placeholders(config)
+    child = MicroChild(config, *cells)
+    outputs = child.build(*images_and_labels(config), True)
+    step = tf.compat.v1.train.get_or_create_global_step()
+    rates = {"lr_max": 0.5, "lr_min": 0.5, "l2_reg": 0.01, "clip_mode": "norm"}
+    config = TrainConfig(optim_algo, **rates)
+    train = get_train_ops(outputs.total_loss, child.variables(), config, step, 1, 1)
+    initialize()
+    bank = bank_of(child, 0, "kernels_0")
+    before = session.run(bank)
+    session.run(train.train, feed_of(cells, WIDTHS, MIXED))
+    after = session.run(bank)
+    changed = np.flatnonzero((before != after).any(axis=1))
+    # Edges 0, 1, 2 and 3 have 2, 2, 3 and 3 rows, and read nodes 0, 1, 0 and 2.
+    assert list(changed) == [0, 3, 4, 9]
+    assert np.abs(after).max() <= 1.0
+
+
+def test_layer_0_keeps_an_operation_s_own_format(graph):
+    """The stem, calibration and output keep the format of the layer."""
+    from tests.networks import random_child
+
+    arc = parse_arc(" ".join(map(str, WIDTHS)), 2, MIXED)
+    child = random_child(
+        "quantize", 8, arc, first=("quantize", 3), operations=MIXED, num_layers=1
+    )
+    network = child.shape
+    bits = {
+        part: {
+            step.format.bits
+            for step, where in zip(network.steps, network.parts, strict=True)
+            if where == part and isinstance(step, Convolve | Depthwise)
+        }
+        for part in ("stem_conv", "layer_0", "layer_1")
+    }
+    assert bits == {"stem_conv": {3}, "layer_0": {1, 2, 3, 4}, "layer_1": {1, 2, 4, 8}}
+
+
+def settings_of(script, *flags):
+    return parse([f"{script.__name__}.py", *flags], script.CONSTANTS)
+
+
+def test_strings_of_another_table_are_refused():
+    last = SMALL_ARC[:-1] + "8"
+    flags = ("--child_num_cells=2", f"--fixed_arc={last}")
+    words = (
+        "number 16 of the arc, op_y of block 1 of the reduction cell, is 8; allowed is "
+        "0 to {} with child_ops={}"
+    )
+    for ops, most in (("classic", 4), ("plain", 4)):
+        with pytest.raises(enas.UsageError, match=words.format(most, ops)):
+            settings_of(train_arc_mnist, *flags, f"--child_ops={ops}")
+    settings = settings_of(train_arc_mnist, *flags, "--child_ops=mixed")
+    assert settings.fixed_arc == last and settings.operations is MIXED
+    with pytest.raises(ValueError, match="is 9; allowed is 0 to 8 with child_ops=mix"):
+        enas.parse_arc(last[:-1] + "9", "mixed")
+    with pytest.raises(enas.UsageError, match="child_ops is 'huge'; it must be one of"):
+        enas.parse_arc(last, "huge")
+    with pytest.raises(enas.UsageError, match="child_ops=mixed has operations of few"):
+        settings_of(
+            train_arc_mnist, *flags, "--child_ops=mixed", "--child_scheme=float"
+        )
+
+
+def test_a_command_carries_the_table():
+    arc = random_arc(5, random.Random(1), MIXED)
+    assert " --child_ops=mixed " in train_command(arc, {"child_ops": "mixed"})
+    for older in ({}, {"child_ops": "classic"}):
+        assert "child_ops" not in train_command(random_arc(5, random.Random(1)), older)
+
+
+def test_a_wider_table_needs_more_memory():
+    import search_arc_mnist
+
+    least = {
+        name: least_memory(settings_of(search_arc_mnist, f"--child_ops={name}"))
+        for name in TABLES
+    }
+    assert least["mixed"] > least["classic"]
+    shared = settings_of(
+        search_arc_mnist, "--child_ops=mixed", "--child_share_widths=True"
+    )
+    assert least["classic"] < least_memory(shared) < least["mixed"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_pictures_of_every_operation(table, tmp_path, capsys):
+    operations = TABLES[table]
+    for seed in range(4):
+        arc = random_arc(5, random.Random(seed), operations)
+        picture = cells_picture(arc, operations)
+        check_layout(picture)
+        check_texts(picture)
+        sides = [block.edges() for cell in arc for block in cell]
+        texts = [box.text for box in picture.boxes]
+        for number, operation in enumerate(operations):
+            ops = [op for edges in sides for _, op in edges]
+            assert texts.count(operation.name) == ops.count(number)
+        fills = {
+            box.fill
+            for box in picture.boxes
+            if box.text in {o.name for o in operations}
+        }
+        assert len(fills) == len({op for edges in sides for _, op in edges})
+    output = f"--output={tmp_path / 'cell'}"
+    command.main(["vis_cell", str(arc), f"--child_ops={table}", "--network", output])
+    assert len(capsys.readouterr().out.split()) == 4
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("table, share", [("mixed", True), ("plain", False)])
+def test_from_a_search_to_a_packed_network(table, share, tmp_path, capsys):
+    """A search, its continuation, its strings, a training and the file of it."""
+    operations = TABLES[table]
+    out, trained_out = str(tmp_path / "search"), str(tmp_path / "train")
+    flags = FLAGS | {"child_ops": table, "seed": 3, "controller_train_steps": 1}
+    flags |= {"child_use_aux_heads": False}
+    sharing = {"child_share_widths": share}
+    enas.search(num_epochs=1, output_dir=out, **flags, **sharing)
+    done = enas.search(
+        num_epochs=2, output_dir=out, reset_output_dir=False, **flags, **sharing
+    )
+    assert [one.epoch for one in done.evaluations] == [1, 2]
+    with pytest.raises(enas.UsageError, match="another child_ops"):
+        enas.search(
+            num_epochs=3,
+            output_dir=out,
+            reset_output_dir=False,
+            **flags | {"child_ops": "classic"},
+            **sharing,
+        )
+    best = parse_arc(done.ranking[0].arc, 2, operations)
+    records = enas.read_log(f"{out}/log.txt")
+    strings = [r["arc"] for r in records if r["kind"] == "architecture"]
+    assert len(strings) == 20
+    largest = max(int(n) for arc in strings for n in arc.split()[1::2])
+    assert largest > 4 or table != "mixed"
+    assert len(ranking.read_arcs(out, 2, operations)) == 10
+    kept = kept_run.settings_of(out, "search")
+    assert kept.operations is operations and kept.child_share_widths is share
+    told = capsys.readouterr().err
+    assert f"--child_ops={table}" in told
+    del flags["controller_train_steps"]
+    enas.train(best, num_epochs=1, n_aug_img=1, output_dir=trained_out, **flags)
+    network = file.read(f"{trained_out}/{file.FILE}")
+    assert network.about["ops"] == table and network.about["arc"] == str(best)
+
+
+def test_an_older_folder_is_of_the_first_table(tmp_path):
+    out = str(tmp_path / "older")
+    enas.search(num_epochs=1, output_dir=out, controller_training=False, **FLAGS)
+    path = tmp_path / "older" / FLAGS_FILE
+    flags = json.loads(path.read_text())
+    for name in ("child_ops", "child_share_widths"):
+        del flags[name]
+    path.write_text(json.dumps(flags))
+    assert kept_run.settings_of(out, "search").operations is CLASSIC
+    changed = {"num_epochs": 2, "reset_output_dir": False, "controller_training": False}
+    with pytest.raises(enas.UsageError, match=r"another child_ops \(was 'classic'\)"):
+        enas.search(output_dir=out, child_ops="mixed", **changed, **FLAGS)
