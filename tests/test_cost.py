@@ -81,7 +81,7 @@ def check(arc, shape):
     assert found.weight_bytes == -(-bits // 8)
 
 
-@settings(max_examples=25, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=8, deadline=None, phases=(Phase.generate,))
 @given(
     st.integers(0, 10**6),
     st.sampled_from(list(TABLES.values())),

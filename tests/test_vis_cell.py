@@ -115,7 +115,7 @@ def near(point, other):
 @given(arcs)
 @settings(max_examples=15)
 def test_lines_join_what_the_string_says(arc):
-    names = [operation.name for operation in operations.OPERATIONS]
+    names = [operation.name for operation in operations.CLASSIC]
     for cell, reduces in zip(arc, (False, True), strict=True):
         boxes, edges = cell_picture("", cell, reduces)[2:]
         nodes = {box.text.removeprefix("node "): box for box in boxes}
