@@ -4,7 +4,6 @@ Decoding is Python's work for the most part, so threads would take turns. Where 
 process cannot simply be copied, it does the work itself when it waits for the images.
 """
 
-import ctypes
 import mmap
 import os
 import signal
@@ -16,9 +15,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from enas.base.parent import die_with
+
 FEW = 2000  # images for which no process is worth its start
 POLITENESS = 10  # of the processes, which let the program go first
-_DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
 class Reading:
@@ -74,10 +74,7 @@ class Reading:
         with suppress(BaseException):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.nice(POLITENESS)
-            with suppress(OSError, AttributeError):
-                ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-            if os.getppid() != parent:  # it died before that
-                os._exit(status)
+            die_with(parent)
             self._read(self._images, self._parts[number], number == 0)
             status = 0
         os._exit(status)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,11 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from enas.base.errors import InputError
+from enas.base.parent import die_with
 from enas.many.cores import usable
 from enas.many.engine import Held, WorkerDied
 from enas.many.orders import Ended, Order, run_here
-
-_DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
 class Processes:
@@ -83,10 +80,7 @@ def _serve(
 ) -> None:
     """Makes the worker in its process, and answers calls until nobody asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
+    die_with(parent)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # many bars would be one mess
     tqdm.set_lock(threading.RLock())  # the usual one is left behind by a kill
     held = Held(make, arguments)
