@@ -320,7 +320,7 @@ class FolderReader(DataReader):
         seed: int | None = None,
     ):
         super().__init__(self._finish)
-        self._sources = sources
+        self._classes = sources[0].classes
         self._size = (img_size, channels)
         limits = (train_limit, eval_limit, eval_limit)
         chosen = [s.chosen(n) for s, n in zip(sources, limits, strict=True)]
@@ -341,8 +341,8 @@ class FolderReader(DataReader):
 
     def _finish(self) -> Data:
         reading = self._reading or begin_reading(self._files, *self._size)
-        self._reading = None
         train, valid, test = map(Split, self._parts(reading.images()), self._labels)
+        self._reading, self._files = None, []  # which held the zips' directories
         mean, std = image_statistics(train.images)
         train = Split(*with_augmented_copies(*train, *self._copies))
         return Data(train, valid, test, mean, std, self.classes)
@@ -363,4 +363,4 @@ class FolderReader(DataReader):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self._sources[0].classes
+        return self._classes
