@@ -79,9 +79,8 @@ def _initial(
 
 
 def _piece(spec: WeightSpec, scheme: Scheme) -> Piece:
-    is_kernel = spec.kind in ("kernel", "depthwise")
-    bound = scheme.H if is_kernel and scheme.H is not None else math.inf
-    form = scheme.format if is_kernel else REAL
+    bound = scheme.H if spec.is_kernel and scheme.H is not None else math.inf
+    form = scheme.format if spec.is_kernel else REAL
     return Piece(spec_size(spec), bound, spec.kind, form)
 
 
@@ -216,7 +215,7 @@ def separable_conv(
     Returns:
       [N, H/stride, W/stride, F].
     """
-    shortcut = x if context.op_shortcut and stride == 1 else None
+    inputs = x
     for start, strides in ((0, stride), (4, 1)):
         depthwise, pointwise, scale, offset = weights[start : start + 4]
         conv = context.scheme.layer(
@@ -227,7 +226,14 @@ def separable_conv(
             w_getter=lambda kernels=(depthwise, pointwise): kernels,
         )
         x = context.norm(conv(context.scheme.activation(x)), scale, offset)
-    return x if shortcut is None else x + shortcut
+    return _with_op_shortcut(context, x, inputs, stride)
+
+
+def _with_op_shortcut(
+    context: Context, output: tf.Tensor, x: tf.Tensor, stride: int
+) -> tf.Tensor:
+    """Adds an operation's input x to its output, if the context asks for that."""
+    return output + x if context.op_shortcut and stride == 1 else output
 
 
 def plain_conv(
@@ -246,11 +252,9 @@ def plain_conv(
     Returns:
       [N, H/stride, W/stride, F].
     """
-    shortcut = x if context.op_shortcut and stride == 1 else None
-    if stride > 1:
-        x = average_pool(x, stride, stride)
-    x = conv_norm(context, context.scheme.activation(x), weights)
-    return x if shortcut is None else x + shortcut
+    read = average_pool(x, stride, stride) if stride > 1 else x
+    output = conv_norm(context, context.scheme.activation(read), weights)
+    return _with_op_shortcut(context, output, x, stride)
 
 
 def factorized_reduction(

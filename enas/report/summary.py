@@ -16,6 +16,7 @@ from enas.models import Model, Outputs
 from enas.network.file import file_bytes, overhead_bytes, part_bytes
 from enas.network.network import Network
 from enas.report.multiply_adds import is_pointwise, multiply_adds
+from enas.space.operations import KERNELS
 from enas.space.schemes import ACTIVATION
 
 FLOAT_BITS = 32
@@ -121,7 +122,7 @@ def _part(
         rows = numbers // sum(piece.size for piece in pieces)
         for piece in pieces:
             packed_bits += rows * piece.size * piece.format.bits
-            if piece.kind in ("kernel", "depthwise"):
+            if piece.kind in KERNELS:
                 bits.add(piece.format.bits)
             if piece.kind == "scale":  # it comes with a moving mean and variance
                 others += 2 * rows * piece.size

@@ -12,7 +12,7 @@ This module must not import TensorFlow.
 from typing import NamedTuple
 
 from enas.space.arc import SIDES, readable
-from enas.space.operations import Operations, Specs, WeightSpec
+from enas.space.operations import Operations, Specs
 
 
 class BankPlan(NamedTuple):
@@ -43,9 +43,9 @@ def bank_plans(
     for number, operation in enumerate(operations):
         specs = operation.weights(filters, 1, start)
         if share and operation.own:
-            kernels = tuple(filter(_is_kernel, specs))
+            kernels = tuple(spec for spec in specs if spec.is_kernel)
             sharing.setdefault((operation.builder, kernels), []).append(number)
-            specs = tuple(spec for spec in specs if not _is_kernel(spec))
+            specs = tuple(spec for spec in specs if not spec.is_kernel)
         if specs:
             own.append(BankPlan(f"op_{number}", (number,), specs))
     shared = [
@@ -53,10 +53,6 @@ def bank_plans(
         for (_, kernels), numbers in sharing.items()
     ]
     return shared + own
-
-
-def _is_kernel(spec: WeightSpec) -> bool:
-    return spec.kind in ("kernel", "depthwise")
 
 
 def bank_rows(num_cells: int) -> int:

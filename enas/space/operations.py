@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from enas.space.schemes import SchemeSpec
 
+KERNELS = ("kernel", "depthwise")  # kinds of a WeightSpec
+
 
 class WeightSpec(NamedTuple):
     """One tensor of weights that an operation needs.
@@ -29,6 +31,11 @@ class WeightSpec(NamedTuple):
     shape: tuple[int, ...]
     kind: str
     start: float = 1.0
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a latent kernel, of either kind."""
+        return self.kind in KERNELS
 
 
 Specs = tuple[WeightSpec, ...]
