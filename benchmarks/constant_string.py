@@ -22,7 +22,6 @@ from enas.flags.parse import parse
 from enas.loop import search
 from enas.session.input_pipeline import InputPipeline
 from enas.session.session import session_config
-from enas.space.arc import parse_arc
 from search_arc_mnist import CONSTANTS
 
 WINDOW = 50
@@ -31,7 +30,7 @@ WINDOW = 50
 def main() -> None:
     settings = parse([*sys.argv, "--num_epochs=1"], CONSTANTS)
     data = open_data(settings)
-    arc = parse_arc(ARC, settings.child_num_cells, settings.operations)
+    arc = settings.parse_arc(ARC)
     with tf.Graph().as_default(), tf.compat.v1.Session(config=session_config()) as s:
         tf.compat.v1.set_random_seed(settings.seed or None)
         pipeline = InputPipeline(data, settings.batch_size, settings.seed or None)

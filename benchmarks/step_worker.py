@@ -25,7 +25,7 @@ from enas.micro_child import MicroChild
 from enas.report.multiply_adds import multiply_adds
 from enas.session.input_pipeline import InputPipeline
 from enas.session.session import session_config
-from enas.space.arc import Arc, parse_arc
+from enas.space.arc import Arc
 from search_arc_mnist import CONSTANTS
 
 IMAGES = 2048
@@ -95,8 +95,7 @@ class Worker:
         return feed
 
     def _parsed(self, arc: str) -> Arc:
-        size, operations = self.settings.child_num_cells, self.settings.operations
-        return parse_arc(arc, size, operations)
+        return self.settings.parse_arc(arc)
 
     def _run_child(self, arc, *options):
         """Runs a step of an epoch, as enas/loop/epochs.py does."""

@@ -19,7 +19,7 @@ from enas.drawing.network_plot import Network, layers_of, network_picture
 from enas.drawing.picture import Picture, draw, save
 from enas.flags.parse import checked, help_text, read
 from enas.flags.table import Settings
-from enas.space.arc import CELLS, NUMBERS, parse_arc, words_of
+from enas.space.arc import CELLS, NUMBERS, words_of
 from enas.space.layer_plan import aux_layer, parse_pool_layers
 
 CONSTANTS = {
@@ -73,9 +73,8 @@ def read_settings(argv: list[str]) -> Settings:
 
 def pictures(settings: Settings) -> dict[str, Picture]:
     """Makes the pictures that the settings ask for, by file name without the ending."""
-    operations = settings.operations
-    arc = parse_arc(settings.fixed_arc, settings.child_num_cells, operations)
-    drawn = {settings.output: cells_picture(arc, operations)}
+    arc = settings.parse_arc(settings.fixed_arc)
+    drawn = {settings.output: cells_picture(arc, settings.operations)}
     if settings.network:
         num_layers = settings.child_num_layers
         pools = parse_pool_layers(settings.child_pool_layers, num_layers)

@@ -18,7 +18,6 @@ from absl import flags as absl_flags
 from enas.base.errors import UsageError
 from enas.flags.recipes import RECIPES, with_recipe
 from enas.flags.table import FLAGS, REFUSED, Settings
-from enas.space.arc import parse_arc
 from enas.space.layer_plan import aux_layer, parse_pool_layers
 
 LARGEST = 2**31 - 1  # the largest whole number of a flag
@@ -243,9 +242,7 @@ def _with_checked_arc(settings: Settings) -> Settings:
     if not settings.fixed_arc.strip():
         raise UsageError('fixed_arc is missing; pass one: -fixed_arc "0 2 1 4 …"')
     try:
-        arc = parse_arc(
-            settings.fixed_arc, settings.child_num_cells, settings.operations
-        )
+        arc = settings.parse_arc(settings.fixed_arc)
     except ValueError as error:
         raise UsageError(f"fixed_arc: {error}") from None
     return dataclasses.replace(settings, fixed_arc=str(arc))

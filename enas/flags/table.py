@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 
+from enas.space.arc import Arc, parse_arc
 from enas.space.operations import CLASSIC, TABLES, Operations
 from enas.space.schemes import SCHEMES
 
@@ -578,6 +579,14 @@ class Settings:
     def operations(self) -> Operations:
         """The table of operations that `child_ops` names."""
         return TABLES[self.child_ops]
+
+    def parse_arc(self, text: str) -> Arc:
+        """Reads an arc string of these settings' table and number of blocks.
+
+        Raises:
+          ValueError: see `enas.space.arc.parse_arc`.
+        """
+        return parse_arc(text, self.child_num_cells, self.operations)
 
     def flags(self) -> dict[str, Any]:
         """The values of the flags that the program has, in the program's order."""

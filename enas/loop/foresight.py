@@ -7,7 +7,7 @@ import math
 
 from enas.base import memory
 from enas.flags.table import Settings
-from enas.space.arc import Arc, Cell, parse_arc
+from enas.space.arc import Arc, Cell
 from enas.space.banks import bank_plans, bank_rows
 from enas.space.layer_plan import parse_pool_layers
 from enas.space.operations import Operations, Specs
@@ -40,9 +40,7 @@ def least_memory(settings: Settings) -> int:
     """
     arc = None
     if "fixed_arc" in settings.names:
-        arc = parse_arc(
-            settings.fixed_arc, settings.child_num_cells, settings.operations
-        )
+        arc = settings.parse_arc(settings.fixed_arc)
     pools = parse_pool_layers(settings.child_pool_layers, settings.child_num_layers)
     size, filters = settings.img_size, settings.child_out_filters
     images = 4 * 3 * filters * size**2  # of the stem
@@ -71,7 +69,7 @@ def _kept_images(settings: Settings, arc: Arc | None, reduces: bool) -> int:
 
 def _kept_by(specs: Specs) -> int:
     """How many [H, W, F] tensors an operation with these weights keeps."""
-    kernels = sum(spec.kind in ("kernel", "depthwise") for spec in specs)
+    kernels = sum(spec.is_kernel for spec in specs)
     return {0: 0, 1: 2}.get(kernels, 5)
 
 

@@ -16,7 +16,6 @@ from enas.report.train_command import train_command
 from enas.report.train_cost import below_command
 from enas.session.checkpoint_files import found_in
 from enas.session.output_dir import LOG_FILE
-from enas.space.arc import parse_arc
 
 
 def going_on(settings: Settings, folder: str) -> str:
@@ -40,7 +39,7 @@ def after_search(run: Run, best: str | None) -> None:
     if best:
         flags = {name: str(value) for name, value in run.settings.flags().items()}
         settings = run.settings
-        arc = parse_arc(best, settings.child_num_cells, settings.operations)
+        arc = settings.parse_arc(best)
         lines += [
             "and train the best one:",
             _indented(train_command(arc, flags)),

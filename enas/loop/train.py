@@ -25,7 +25,6 @@ from enas.network.network import Network
 from enas.report.log import Log
 from enas.session.input_pipeline import InputPipeline
 from enas.session.output_dir import OutputDir
-from enas.space.arc import parse_arc
 
 
 class TrainingOps(NamedTuple):
@@ -89,7 +88,7 @@ def build(
     progress = tf.cast(global_step + 1, tf.float32) / float(total_steps)
     model = FixedChild(
         configs.child_config(settings, pipeline.images, num_classes),
-        parse_arc(settings.fixed_arc, settings.child_num_cells, settings.operations),
+        settings.parse_arc(settings.fixed_arc),
         progress,
     )
     outputs = model.build(pipeline.images, pipeline.labels, training=True)

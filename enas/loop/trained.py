@@ -19,7 +19,6 @@ from enas.flags.table import Settings
 from enas.loop import configs
 from enas.models import Outputs
 from enas.session.session import Session, session_config
-from enas.space.arc import parse_arc
 from enas.space.cost import about_network
 
 IMAGES_FILE = "images.json"  # what a network needs to know of its images
@@ -155,7 +154,7 @@ def _build(settings: Settings, images: Images) -> tuple[tf.Tensor, Outputs, Sour
     normalized = (tf.cast(raw, tf.float32) / 255.0 - images.mean) / images.std
     model = FixedChild(
         configs.child_config(settings, normalized, len(images.classes)),
-        parse_arc(settings.fixed_arc, settings.child_num_cells, settings.operations),
+        settings.parse_arc(settings.fixed_arc),
         tf.constant(1.0),
     )
     labels = tf.zeros(tf.shape(raw)[:1], tf.int32)

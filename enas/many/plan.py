@@ -12,7 +12,6 @@ from enas.flags.parse import parse
 from enas.flags.table import Settings
 from enas.loop.kept_run import flag_names
 from enas.report.train_command import training_of
-from enas.space.arc import parse_arc
 
 # What this program says itself of each training.
 OWN = ("fixed_arc", "child_fixed_arc", "output_dir", "reset_output_dir", "resume")
@@ -50,7 +49,7 @@ def plan(search: Settings, arc: str, given: Sequence[str]) -> Plan:
         if name in flag_names(given):
             raise UsageError(f"train_arcs says itself what {name} is; leave it out")
     flags = {name: str(value) for name, value in search.flags().items()}
-    parsed = parse_arc(arc, search.child_num_cells, search.operations)
+    parsed = search.parse_arc(arc)
     training = training_of(parsed, flags)
     words = [f"--{name}={value}" for name, value in training.passed.items()]
     words += given

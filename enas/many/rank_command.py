@@ -22,7 +22,6 @@ from enas.many.engines import DEFAULT, ENGINES, engine_named
 from enas.many.rank_workers import ranked_by_workers
 from enas.many.ranker import Ranker
 from enas.session.output_dir import plain_path
-from enas.space.arc import parse_arc
 
 GIVEN = "given"  # the source of strings on the command line
 
@@ -79,13 +78,14 @@ def _rank(arguments: argparse.Namespace) -> None:
     output_dir = plain_path(arguments.output_dir)
     settings = settings_of(output_dir, "search")
     try:
-        size, operations = settings.child_num_cells, settings.operations
-        arcs = [parse_arc(text, size, operations) for text in arguments.arcs]
+        arcs = [settings.parse_arc(text) for text in arguments.arcs]
     except ValueError as error:
         raise UsageError(error) from None
     engine = engine_named(arguments.engine)
     if not (arcs or arguments.draw):
-        arcs = ranking.read_arcs(output_dir, size, operations)
+        arcs = ranking.read_arcs(
+            output_dir, settings.child_num_cells, settings.operations
+        )
         if not arcs:
             raise InputError(f"{output_dir} has no strings of a round yet; name some")
     source = GIVEN if arguments.arcs else ranking.source_of(settings)
@@ -107,15 +107,10 @@ def _candidates(
     ranker: Ranker, settings: Settings, arcs: list, source: str, draw: int
 ) -> list[Candidate]:
     """Returns the strings to rank; without `arcs`, it draws some."""
-
-    def parsed(texts: list[str]) -> list:
-        size, operations = settings.child_num_cells, settings.operations
-        return [parse_arc(text, size, operations) for text in texts]
-
-    arcs = arcs or parsed(ranker.drawn(draw))
+    arcs = arcs or [settings.parse_arc(text) for text in ranker.drawn(draw)]
     candidates = ranking.beside_uniform(arcs, source, settings)
     if draw and source == ranking.CONTROLLER:
-        untrained = parsed(ranker.untrained(draw))
+        untrained = [settings.parse_arc(text) for text in ranker.untrained(draw)]
         candidates += [(arc, ranking.UNTRAINED) for arc in untrained]
     return candidates
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from enas.base.quiet import load_tensorflow
 from enas.flags.datasets import open_data
 from enas.flags.table import Settings
-from enas.space.arc import parse_arc
 
 
 class Ranker:
@@ -59,6 +58,4 @@ class Ranker:
 
     def correct(self, arc: str) -> int:
         """Returns how many of them a string classifies correctly."""
-        settings = self._settings
-        parsed = parse_arc(arc, settings.child_num_cells, settings.operations)
-        return self.judge.correct(parsed)
+        return self.judge.correct(self._settings.parse_arc(arc))

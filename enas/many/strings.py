@@ -10,7 +10,6 @@ from enas.base.files import MOST_JSON, open_regular
 from enas.base.program import command
 from enas.flags.table import Settings
 from enas.loop import ranking
-from enas.space.arc import parse_arc
 
 GIVEN = "given"  # the source of strings in a file
 COUNT = 5  # of a ranking's strings that are trained
@@ -91,12 +90,12 @@ def _arcs_of(path: str, settings: Settings) -> list[str]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no text") from None
-    arcs, size, operations = [], settings.child_num_cells, settings.operations
+    arcs = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            arcs.append(str(parse_arc(line, size, operations)))
+            arcs.append(str(settings.parse_arc(line)))
         except ValueError as error:
             name = os.path.basename(path)
             raise UsageError(f"line {number} of {name}: {error}") from None
