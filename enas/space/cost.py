@@ -18,25 +18,24 @@ from typing import NamedTuple
 from enas.network.file import AROUND_HEADER, REAL_BYTES, json_bytes
 from enas.network.formats import Format
 from enas.network.steps import (
-    Add,
     AveragePool,
     Dense,
     GlobalAverage,
     Image,
     MaxPool,
-    Mean,
     Normalize,
     Value,
 )
 from enas.space.arc import Arc, unread_nodes
 from enas.space.measures import (
+    MEAN,
+    SUM,
     Kernel,
     Measure,
     measure,
     pool,
     separable,
     with_norm,
-    without_weights,
 )
 from enas.space.operations import CLASSIC, Operation, Operations, Specs
 from enas.space.schemes import SchemeSpec
@@ -103,8 +102,7 @@ def cost_of(arc: Arc, shape: NetworkShape) -> Cost:
     counted as if it had one.
     """
     steps = Steps()
-    head = _network(steps, arc, shape)
-    steps.add(_classifier(head.channels, len(shape.classes)), steps.whole(head))
+    _add_network(steps, arc, shape)
     about = about_network(str(arc), shape.scheme.name, shape.operations)
     header = {"about": about, "classes": shape.classes, "steps": []}
     total = steps.total()
@@ -132,17 +130,28 @@ class _Layer(NamedTuple):
     format: Format
     filters: int
 
-    def conv_norm(self, x: Pieces, window: int, form: Format) -> Pieces:
-        """Activation, convolution (0: factorized reduction) and batch norm."""
-        return self.norm(self.steps.activate(x, form), window, form, form)
-
-    def norm(
-        self, x: Pieces, window: int, form: Format, reads: Format | None = None
+    def conv_norm(
+        self, x: Pieces, window: int, form: Format, added: tuple[Made, ...] = ()
     ) -> Pieces:
-        """A convolution (0: factorized reduction) of x as it is, and batch norm."""
-        kernel = Kernel(reads, x.size, x.channels, self.filters, window, form)
-        made = self.steps.add(with_norm(kernel), self.steps.whole(x), kernel=kernel)
-        return Pieces((made,), x.size if window else -(-x.size // 2), self.filters)
+        """Activation, convolution (0: factorized reduction) and batch norm.
+
+        Args:
+          added: the image that is then added, of one piece; none if empty.
+        """
+        kernel = Kernel(form, x.size, x.channels, self.filters, window, form)
+        return self._convolved(kernel, self.steps.activated(x, form), added)
+
+    def norm(self, x: Pieces, window: int, form: Format) -> Pieces:
+        """The same without an activation."""
+        kernel = Kernel(None, x.size, x.channels, self.filters, window, form)
+        return self._convolved(kernel, self.steps.whole(x), ())
+
+    def _convolved(self, kernel: Kernel, read: Made, added: tuple[Made, ...]) -> Pieces:
+        taken = with_norm(kernel, bool(added))
+        ends_in_norm = None if added else kernel
+        made = self.steps.add(taken, read, *added, kernel=ends_in_norm)
+        size = kernel.size if kernel.window else -(-kernel.size // 2)
+        return Pieces((made,), size, self.filters)
 
     def pool(self, kind, x: Pieces, window: int, stride: int) -> Pieces:
         """A step of that kind, AveragePool or MaxPool."""
@@ -151,13 +160,10 @@ class _Layer(NamedTuple):
         return Pieces((made,), -(-x.size // stride), x.channels)
 
     def combined(self, taken: Measure, x: Pieces, y: Pieces) -> Pieces:
-        """Adds two images of as many pieces (_SUM), or takes their mean (_MEAN)."""
+        """Adds two images of as many pieces (SUM), or takes their mean (MEAN)."""
         once = self.steps.add_once
-        made = [once(taken, a, b) for a, b in zip(x.pieces, y.pieces, strict=True)]
-        return Pieces(tuple(made), x.size, x.channels)
-
-
-_SUM, _MEAN = without_weights(Add((0, 0))), without_weights(Mean((0, 0)))
+        made = tuple([once(taken, *ab) for ab in zip(x.pieces, y.pieces, strict=True)])
+        return Pieces(made, x.size, x.channels)
 
 
 class _Cell(NamedTuple):
@@ -181,8 +187,8 @@ def _cells(arc: Arc) -> tuple[_Cell, _Cell]:
     return normal, reduction
 
 
-def _network(steps: Steps, arc: Arc, shape: NetworkShape) -> Pieces:
-    """Adds all steps up to the last activation; returns what that makes."""
+def _add_network(steps: Steps, arc: Arc, shape: NetworkShape) -> None:
+    """Adds all steps, from the image to the classifier."""
     first, form = shape.first_scheme.format, shape.scheme.format
     size, filters = shape.img_size, shape.out_filters
     normalized = _normalized(size, shape.channels)
@@ -195,7 +201,8 @@ def _network(steps: Steps, arc: Arc, shape: NetworkShape) -> Pieces:
         layer = _Layer(steps, shape, form if number > 0 else first, filters)
         inputs = (inputs[1], _run_cell(layer, inputs, cells[reduces]))
     # Model._head takes the scheme of the layer with this number.
-    return steps.activate(inputs[1], form if shape.num_layers > 0 else first)
+    head = steps.activated(inputs[1], form if shape.num_layers > 0 else first)
+    steps.add(_classifier(inputs[1].channels, len(shape.classes)), head)
 
 
 @lru_cache(maxsize=256)
@@ -221,7 +228,7 @@ def _run_cell(layer: _Layer, inputs: tuple[Pieces, Pieces], cell: _Cell) -> Piec
     if second.channels != filters:
         second = layer.conv_norm(second, 1, form)
     nodes = [first, layer.conv_norm(second, 1, form)]
-    join = _MEAN if layer.shape.node_mean else _SUM
+    join = MEAN if layer.shape.node_mean else SUM
     for block in cell.blocks:
         x, y = [
             _operation(layer, nodes[index], op, cell.stride if index < 2 else 1)
@@ -245,7 +252,7 @@ def _with_shortcut(layer: _Layer, output: Pieces, x: Pieces, stride: int) -> Pie
     if stride > 1:
         x = layer.pool(MaxPool, x, stride, stride)
     tiled = x._replace(pieces=x.pieces * (output.channels // layer.filters))
-    return layer.combined(_SUM, output, tiled)
+    return layer.combined(SUM, output, tiled)
 
 
 def _operation(layer: _Layer, x: Pieces, op: int, stride: int) -> Pieces:
@@ -263,27 +270,23 @@ def _window(weights: Callable[..., Specs]) -> int:
     return weights(2, 1)[0].shape[0]
 
 
-def _with_op_shortcut(layer: _Layer, output: Pieces, x: Pieces, stride: int) -> Pieces:
-    add = layer.shape.op_shortcut and stride == 1
-    return layer.combined(_SUM, output, x) if add else output
-
-
 def _separable(
     layer: _Layer, operation: Operation, x: Pieces, form: Format, stride: int
 ) -> Pieces:
-    window = _window(operation.weights)
-    taken = separable(x.size, layer.filters, window, stride, form)
-    made = layer.steps.add(taken, layer.steps.whole(layer.steps.activate(x, form)))
-    output = Pieces((made,), -(-x.size // stride), layer.filters)
-    return _with_op_shortcut(layer, output, x, stride)
+    added = x.pieces if layer.shape.op_shortcut and stride == 1 else ()
+    taken = separable(
+        *(x.size, layer.filters, _window(operation.weights), stride, form, bool(added))
+    )
+    made = layer.steps.add(taken, layer.steps.activated(x, form), *added)
+    return Pieces((made,), -(-x.size // stride), layer.filters)
 
 
 def _conv(
     layer: _Layer, operation: Operation, x: Pieces, form: Format, stride: int
 ) -> Pieces:
     read = layer.pool(AveragePool, x, stride, stride) if stride > 1 else x
-    output = layer.conv_norm(read, _window(operation.weights), form)
-    return _with_op_shortcut(layer, output, x, stride)
+    added = x.pieces if layer.shape.op_shortcut and stride == 1 else ()
+    return layer.conv_norm(read, _window(operation.weights), form, added)
 
 
 def _identity(

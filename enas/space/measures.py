@@ -7,6 +7,7 @@ module must not import TensorFlow.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,12 +19,14 @@ from enas.network.steps import (
     FUSED,
     ROWS,
     Activate,
+    Add,
     AveragePool,
     Concatenate,
     Convolve,
     Dense,
     Depthwise,
     MaxPool,
+    Mean,
     Norm,
     Reduce,
     Step,
@@ -53,6 +56,10 @@ class Measure(NamedTuple):
     reals: int
     weight_bits: int
     work: int
+
+    def then(self, other: Measure) -> Measure:
+        """Returns what a run takes that another one follows."""
+        return Measure(*map(operator.add, self, other))
 
 
 def measure(steps: Sequence[Step], *inputs: Value) -> Measure:
@@ -107,9 +114,14 @@ class Kernel(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def with_norm(kernel: Kernel) -> Measure:
-    """Measures a convolution and its batch norm."""
-    return measure([kernel.step(), Norm((0,), FUSED)], kernel.input())
+def with_norm(kernel: Kernel, adds: bool = False) -> Measure:
+    """Measures a convolution and its batch norm.
+
+    Args:
+      adds: whether another image is then added.
+    """
+    taken = measure([kernel.step(), Norm((0,), FUSED)], kernel.input())
+    return taken.then(SUM) if adds else taken
 
 
 @lru_cache(maxsize=4096)
@@ -130,7 +142,7 @@ def with_threshold(kernel: Kernel, form: Format) -> Measure | None:
 
 @lru_cache(maxsize=4096)
 def separable(
-    size: int, filters: int, window: int, stride: int, form: Format
+    size: int, filters: int, window: int, stride: int, form: Format, adds: bool
 ) -> Measure:
     """Measures two separable convolutions with their batch norms.
 
@@ -140,6 +152,7 @@ def separable(
       size: height = width of the input, pixels.
       window: K of the K×K kernels.
       form: the format of weights and activations.
+      adds: whether another image is added at the end.
     """
     x = _image(size, filters, form)
     steps: list[Step] = []
@@ -150,12 +163,16 @@ def separable(
     sums = steps[1].value(steps[0].value(x))
     if pays(sums, form):
         steps[2:4] = [Threshold((0,), form)]
-    return measure(steps[:-1], x)
+    taken = measure(steps[:-1], x)
+    return taken.then(SUM) if adds else taken
 
 
 def without_weights(step: Step) -> Measure:
     """Measures a step that stores nothing, so that it takes the same for any image."""
     return measure([step], *[Value((1, 1, 1))] * len(step.inputs))
+
+
+SUM, MEAN = without_weights(Add((0, 0))), without_weights(Mean((0, 0)))
 
 
 @lru_cache(maxsize=256)

@@ -31,7 +31,7 @@ class Made:
     """What a run of steps makes.
 
     Attributes:
-      inputs: what its first step reads.
+      inputs: what its steps read of others' outputs.
       kernel: its convolution, if a batch norm ends it that may become a threshold.
       readers: how many steps read it.
       activated: what activations make of it, by their format; None if none reads it.
@@ -48,6 +48,16 @@ class Made:
         self.activated: dict[Format, Made] | None = None
         for x in inputs:
             x.readers += 1
+
+    def activate(self, form: Format) -> Made:
+        """Returns what an activation makes of it, whose number follows its own."""
+        if self.activated is None:
+            self.activated = {}
+        made = self.activated.get(form)
+        if made is None:
+            made = self.activated[form] = Made(activation(form), ())
+            self.readers += 1
+        return made
 
 
 class Pieces(NamedTuple):
@@ -69,7 +79,7 @@ class Steps:
         self._once: dict[tuple, Made] = {}
 
     def add(self, taken: Measure, *inputs: Made, kernel: Kernel | None = None) -> Made:
-        """Adds a run of steps; the first reads the inputs."""
+        """Adds a run of steps; see Made."""
         made = Made(taken, inputs, kernel)
         self._made.append(made)
         return made
@@ -92,17 +102,12 @@ class Steps:
             return x.pieces[0]
         return self.add_once(concatenation(len(x.pieces)), *x.pieces)
 
-    def activate(self, x: Pieces, form: Format) -> Pieces:
-        """Activates each piece of an image; steps follow what they read."""
-        pieces = []
-        for made in x.pieces:
-            known = made.activated
-            if known is None:
-                known = made.activated = {}
-            if form not in known:
-                known[form] = Made(activation(form), (made,))
-            pieces.append(known[form])
-        return Pieces(tuple(pieces), x.size, x.channels)
+    def activated(self, x: Pieces, form: Format) -> Made:
+        """Activates each piece of an image; returns what makes the image of these."""
+        if len(x.pieces) == 1:
+            return x.pieces[0].activate(form)
+        pieces = [made.activate(form) for made in x.pieces]
+        return self.add_once(concatenation(len(pieces)), *pieces)
 
     def total(self) -> Measure:
         """Numbers the steps, and returns what all of them take.
