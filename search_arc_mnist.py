@@ -89,6 +89,10 @@ CONSTANTS = {
     "controller_tanh_constant": 1.10,
     "controller_op_tanh_reduce": 2.5,
     "controller_temperature": 0.0,
+    # Budget
+    "budget_kb": 0.0,
+    "budget_mult_adds": 0,
+    "budget_out_filters": 0,
 }
 
 if __name__ == "__main__":

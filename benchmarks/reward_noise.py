@@ -18,8 +18,8 @@ from tqdm import tqdm
 from enas.flags.datasets import open_data
 from enas.loop.judging import SPLIT
 from enas.loop.kept_run import settings_of
-from enas.loop.ranking import uniform_arcs
 from enas.loop.search import opened
+from enas.report.ranking import uniform_arcs
 from enas.session.output_dir import plain_path
 
 

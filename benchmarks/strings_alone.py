@@ -3,11 +3,11 @@
     python -m benchmarks.strings_alone OUTPUT_DIR [--count=6] [--jobs=1]
         [--engine=processes] [--folder=FOLDER] [-- FLAG …]
 
-From OUTPUT_DIR/ranking.json, which enas/loop/ranking.py makes, it takes --count strings
-of each source, evenly from its best to its worst. It trains them as `enas.train_arcs`
-does. For each string it prints the accuracy with the search's weights and the test
-error alone. It also prints the mean and the median of each source, and the rank
-correlation of the two accuracies.
+From OUTPUT_DIR/ranking.json, which enas/report/ranking.py makes, it takes --count
+strings of each source, evenly from its best to its worst. It trains them as
+`enas.train_arcs` does. For each string it prints the accuracy with the search's weights
+and the test error alone. It also prints the mean and the median of each source, and the
+rank correlation of the two accuracies.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from benchmarks.script_runs import parse_arguments
 from enas.base.program import one_line_errors
 from enas.base.statistics import mean_and_error
 from enas.base.text_table import text_table
-from enas.loop import ranking
 from enas.loop.kept_run import settings_of
-from enas.loop.ranking import Ranked
 from enas.many.engines import DEFAULT
 from enas.many.runner import run
 from enas.many.strings import Wanted, once
+from enas.report import ranking
+from enas.report.ranking import Ranked
 from enas.session.output_dir import plain_path
 
 

@@ -1,7 +1,7 @@
 """Base class of controllers, and a uniform sampler to use instead of a trained one.
 
 A controller samples architectures and learns from how well they do. It must not know
-more about a child than its accuracy.
+more about a child than what it is worth.
 """
 
 from typing import NamedTuple
@@ -64,11 +64,12 @@ class Controller:
         """Builds the sample of an architecture; each session run draws a new one."""
         raise NotImplementedError
 
-    def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
-        """Builds the ops that train the controller on the accuracy of a sample.
+    def train(self, sample: Sample, worth: tf.Tensor) -> ControllerTraining:
+        """Builds the ops that train the controller on what a sample is worth.
 
         Args:
-          accuracy: float32 scalar, that of the sampled child on a validation batch.
+          worth: float32 scalar: the accuracy of the sampled child on a validation
+            batch, less a penalty if it is over a budget.
         """
         raise NotImplementedError
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from enas.loop.history import Evaluation
-    from enas.loop.ranking import Ranked
+    from enas.report.ranking import Ranked
 
 # The kind of each list of records of a run, as `read_log` names it.
 _KINDS = {
@@ -82,7 +82,7 @@ def search(dataset: str = "mnist", **settings: Any) -> Searched:
     folder = main.run("search", _settings(_dataset(dataset).search, settings))
     if folder is None:
         return Searched(None, [], [])
-    from enas.loop import ranking
+    from enas.report import ranking
 
     return Searched(folder, ranking.read(folder), history.read(folder))
 

@@ -27,6 +27,9 @@ class ControllerConfig(NamedTuple):
         what is added to their logits in the normal cell.
       tanh_constant: the logits of an index lie within ± this. The logits of an
         operation lie within ± this / op_tanh_reduce before the table's prior is added.
+      prefers: whether the table's biases and priors count. They make convolutions
+        likely, and their start biases lie so far out on the tanh that no training can
+        make them unlikely. If False, every operation starts alike.
       temperature: divides the logits before their tanh; 0 leaves them as they are.
       baseline_decay: decay of the exponential average of rewards, which starts at 0.
       baseline_of_update: whether a sample's baseline is the mean reward of the other
@@ -43,6 +46,7 @@ class ControllerConfig(NamedTuple):
     lstm_size: int = 64
     tanh_constant: float = 1.10
     op_tanh_reduce: float = 2.5
+    prefers: bool = True
     temperature: float = 0.0
     entropy_weight: float = 1e-4
     baseline_decay: float = 0.99
@@ -97,7 +101,10 @@ class MicroController(Controller):
     def _create_weights(self) -> _Weights:
         units, operations = self.config.lstm_size, self.config.operations
         ops = len(operations)
-        op_bias = create_bias("op_bias", [one.start_bias for one in operations])
+        prefers = self.config.prefers
+        op_bias = create_bias(
+            "op_bias", [one.start_bias if prefers else 0.0 for one in operations]
+        )
         shapes = {
             "start": [1, units],
             "w_lstm": [2 * units, 4 * units],
@@ -117,7 +124,10 @@ class MicroController(Controller):
     def sample(self) -> Sample:
         units = self.config.lstm_size
         state = (tf.zeros([1, units]), tf.zeros([1, units]))
-        prior = tf.constant([one.prior for one in self.config.operations])
+        prefers = self.config.prefers
+        prior = tf.constant(
+            [one.prior if prefers else 0.0 for one in self.config.operations]
+        )
         noise = self._noise()
         weights = _Weights(*map(tf.convert_to_tensor, self._weights))
         choose = {
@@ -238,10 +248,10 @@ class MicroController(Controller):
             logits /= self.config.temperature
         return constant * tf.tanh(logits)
 
-    def train(self, sample: Sample, accuracy: tf.Tensor) -> ControllerTraining:
+    def train(self, sample: Sample, worth: tf.Tensor) -> ControllerTraining:
         """Builds the ops of REINFORCE training; see the base class.
 
-        The reward is accuracy + entropy_weight · entropy. The loss is
+        The reward is worth + entropy_weight · entropy. The loss is
         -log_prob · (reward - baseline).
         """
         config = self.config
@@ -249,7 +259,7 @@ class MicroController(Controller):
         with tf.compat.v1.variable_scope("controller_training"):
             average = _state("baseline", [])
             updates = _state("updates", [], tf.int64)
-        reward = accuracy + config.entropy_weight * sample.entropy
+        reward = worth + config.entropy_weight * sample.entropy
         kind = _OthersBaseline if config.baseline_of_update else _AverageBaseline
         baseline = kind(config, average, reward)
         gradients = tf.gradients(-sample.log_prob, variables)

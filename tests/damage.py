@@ -35,12 +35,11 @@ from enas.flags.table import FLAGS, REFUSED
 from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from enas.images.image_files import EXTENSIONS
-from enas.loop import ranking
 from enas.loop.history import Evaluation, History
 from enas.loop.stopping import keep_best
 from enas.loop.trained import IMAGES_FILE
 from enas.network import file
-from enas.report import analysis
+from enas.report import analysis, ranking
 from enas.report.events import Events
 from enas.report.log import Log
 from enas.report.log_reader import read_log

@@ -21,6 +21,7 @@ from enas.report.analysis import report
 from enas.report.log import FACTS, flag_line
 from enas.report.log_plot import draw
 from enas.report.log_reader import read_log
+from enas.report.log_records import Architecture
 from enas.session.output_dir import LOG_FILE
 from enas.space.arc import numbers_of, random_arc
 from tests.analyses import ARC, command_flags, only, parsed, run_main
@@ -54,7 +55,7 @@ def test_the_specified_format():
     assert run.flags == {}
     assert run.child_steps == [(181, 77850, 0.127491, 108, 128, 549.07)]
     assert run.controller_samples == [(182, 77850, 49.17, 0.9688, 0.97, 5430)]
-    assert run.architectures == [(182, 77850, ARC, 0.9688)]
+    assert run.architectures == [Architecture(182, 77850, ARC, 0.9688)]
     assert run.evaluations == [
         (182, 78260, "valid", 0.9612, 5000),
         (182, 78260, "test", 0.9622, 10000),
@@ -125,7 +126,7 @@ def test_cells_of_any_size_as_numpy_wraps_them(cells):
         text = (
             f"Epoch 3: Training controller\n{shown[0]}\n{shown[1]}\nval_acc = 0.5000\n"
         )
-        assert only(text).architectures == [(3, 0, arc, 0.5)]
+        assert only(text).architectures == [Architecture(3, 0, arc, 0.5)]
     run = only(search_log(2, cells=cells))
     assert [len(a.arc.reduction) for a in run.architectures] == [cells] * 20
 
@@ -156,7 +157,7 @@ def test_damaged_strings_are_left_out():
         assert damaged != SPECIFIED
         assert only(damaged).architectures == []
         assert only(damaged + SPECIFIED.replace("77850", "77851")).architectures == (
-            [(182, 77851, ARC, 0.9688)]
+            [Architecture(182, 77851, ARC, 0.9688)]
         )
 
 

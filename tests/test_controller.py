@@ -50,7 +50,7 @@ def test_the_flags_reach_the_controller():
         "baseline_decay": "controller_bl_dec",
         "baseline_of_update": "controller_bl_of_update",
     }
-    fixed = {"lstm_size", "operations"}
+    fixed = {"lstm_size", "operations", "prefers"}
     fields = [name for name in ControllerConfig._fields if name not in fixed]
     flags = {names.get(f, f"controller_{f}"): number for number, f in enumerate(fields)}
     config = controller_config(Settings(**flags))

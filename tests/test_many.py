@@ -15,12 +15,11 @@ import pytest
 
 from enas.base.errors import InputError, UsageError
 from enas.flags.table import Settings
-from enas.loop import ranking
 from enas.many import attempts, cores, orders
 from enas.many.engines import engine_named
 from enas.many.folder import read
 from enas.many.orders import Ended, Order, run_here
-from enas.many.plot import draw, pareto_front
+from enas.many.plot import draw
 from enas.many.processes import Processes
 from enas.many.progress import Progress
 from enas.many.strings import Wanted, once, wanted
@@ -36,6 +35,7 @@ from enas.many.trainings import (
     is_complete,
     named,
 )
+from enas.report import ranking
 from tests import fake_training
 from tests.runs import ARC, ROOT
 
@@ -434,12 +434,6 @@ def test_bars_in_a_terminal(tmp_path, monkeypatch):
     progress.changed(finished("02-controller", 0.95, 10, 0.9), "finished")
     assert terminal.getvalue().endswith("finished, valid_accuracy 0.9500\n")
     progress.close()
-
-
-def test_the_pareto_front():
-    points = [(3.0, 0.9), (1.0, 0.5), (2.0, 0.8), (2.0, 0.7), (4.0, 0.9), (5.0, 0.6)]
-    assert pareto_front(points) == [(1.0, 0.5), (2.0, 0.8), (3.0, 0.9)]
-    assert pareto_front([]) == []
 
 
 def test_pictures():

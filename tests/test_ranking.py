@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.reward_noise import components
-from enas.loop.ranking import Ranked, read_arcs, save_arcs, table
 from enas.report.events import Events
+from enas.report.ranking import Ranked, read_arcs, save_arcs, table
 from enas.space.arc import arc_from_numbers
 from tests.runs import ARC, SMALL_ARC, run_module
 

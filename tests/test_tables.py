@@ -13,11 +13,12 @@ from enas.common_ops import pieces_of
 from enas.drawing import command
 from enas.drawing.cell_plot import cells_picture
 from enas.flags.parse import parse
-from enas.loop import kept_run, ranking
+from enas.loop import kept_run
 from enas.loop.foresight import least_memory
 from enas.micro_child import MicroChild
 from enas.network import file
 from enas.network.steps import Convolve, Depthwise
+from enas.report import ranking
 from enas.report.train_command import train_command
 from enas.session.output_dir import FLAGS_FILE
 from enas.space.arc import parse_arc, random_arc

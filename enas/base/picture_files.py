@@ -2,7 +2,7 @@
 
 import os
 
-from enas.base.errors import InputError
+from enas.base.errors import InputError, UsageError
 from enas.base.files import open_regular, write_bytes
 
 # The formats, by the ending of a name: how a file of each starts.
@@ -12,6 +12,16 @@ STARTS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 def ending_of(path: str) -> str:
     """Returns the ending of a name in lower case, with its dot."""
     return os.path.splitext(path)[1].lower()
+
+
+def check_ending(flag: str, path: str) -> None:
+    """Checks that the name of a picture tells its format.
+
+    Raises:
+      UsageError: it does not; the message names the flag.
+    """
+    if ending_of(path) not in STARTS:
+        raise UsageError(f"{flag} is {path!r}; it ends in .png, .svg or .pdf")
 
 
 def check_target(path: str) -> None:

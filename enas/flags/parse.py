@@ -199,6 +199,13 @@ def checked(settings: Settings) -> Settings:
             f"child_ops={settings.child_ops} has operations of few bits, and "
             f"child_scheme=float makes a network without any; name another of the two"
         )
+    if settings.budget_out_filters and not (
+        settings.budget_kb or settings.budget_mult_adds
+    ):
+        raise UsageError(
+            "budget_out_filters says for what network a budget counts; pass budget_kb "
+            "or budget_mult_adds, too"
+        )
     _check_layers(settings)
     return settings if is_search else _with_checked_arc(settings)
 

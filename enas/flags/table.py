@@ -121,6 +121,7 @@ SHAPE = "Child: shape"
 LOSS = "Child: loss and regularization"
 RATE = "Child: learning rate"
 CONTROLLER = "Controller"
+BUDGET = "Budget"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -573,6 +574,32 @@ class Settings:
         0.0,
         "Divide logits by this before they are bounded. 0 leaves them.",
         at_least(0),
+    )
+
+    # Budget
+    budget_kb: float = _flag(
+        BUDGET,
+        0.0,
+        "Reward strings whose packed network, as the train script makes it, has at "
+        "most this many kB (1000 bytes). 0 for no bound.",
+        at_least(0),
+        fixed=True,
+    )
+    budget_mult_adds: int = _flag(
+        BUDGET,
+        0,
+        "Reward strings whose network takes at most this many multiply-adds for an "
+        "image. 0 for no bound.",
+        at_least(0),
+        fixed=True,
+    )
+    budget_out_filters: int = _flag(
+        BUDGET,
+        0,
+        "Filters of the network whose cost is counted, an even number. 0 for those "
+        "that the command to train a string has.",
+        Allowed("even, or 0", lambda value: value >= 0 and value % 2 == 0),
+        fixed=True,
     )
 
     @property

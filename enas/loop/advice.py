@@ -5,6 +5,7 @@ import math
 from enas.base.program import visible
 from enas.data_utils import DataReader
 from enas.flags.table import Settings
+from enas.report.budget import budget_of, told
 
 MOST_NAMES = 20  # of classes
 # A round that has this many times as many samples as child steps before it takes most
@@ -48,6 +49,16 @@ def facts_line(settings: Settings, data: DataReader) -> str:
         f"{len(data.classes)} classes ({found['classes']}); an epoch has "
         f"{found['steps_per_epoch']} steps of {settings.batch_size} images{copies}"
     )
+
+
+def about_budget(settings: Settings, data: DataReader) -> str:
+    """Returns a sentence on how many strings fit a search's budget; empty without one.
+
+    Raises:
+      UsageError: no string fits.
+    """
+    budget = budget_of(settings, data.shape[2], data.classes)
+    return told(settings, budget) if budget is not None else ""
 
 
 def advice(settings: Settings, steps: int) -> list[str]:

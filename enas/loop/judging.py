@@ -10,10 +10,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from enas.controller import Sample
-from enas.loop import ranking
 from enas.loop.epochs import Reader, count_correct
-from enas.loop.ranking import Candidate, Ranked
 from enas.models import Outputs
+from enas.report import ranking
+from enas.report.budget import Budget
+from enas.report.ranking import Candidate, Ranked
 from enas.space.arc import Arc
 
 SPLIT = "valid"
@@ -41,15 +42,18 @@ class Judge(NamedTuple):
         return count_correct(self.reader, self.outputs, SPLIT, 0, feed)
 
 
-def rank(judge: Judge, candidates: Sequence[Candidate]) -> list[Ranked]:
+def rank(
+    judge: Judge, candidates: Sequence[Candidate], budget: Budget | None = None
+) -> list[Ranked]:
     """Judges strings on the whole validation set.
 
     Args:
       candidates: the strings, each with what drew it.
+      budget: if given, also the cost of each string is told.
 
     Returns:
-      All of them, best first.
+      All of them, best first; those over the budget come last.
     """
     arcs = tqdm(candidates, "ranking", disable=None, leave=False)
     counts = [judge.correct(arc) for arc, _ in arcs]
-    return ranking.ranked(candidates, counts, judge.images())
+    return ranking.ranked(candidates, counts, judge.images(), budget)

@@ -64,6 +64,7 @@ def run(task: str, settings: Settings) -> str | None:
         settings = _with_seed(settings)
         check_memory(settings)
         data = open_data(settings)
+        budget = advice.about_budget(settings, data)
         flags = settings.flags()
         folder = None
         if settings.num_epochs:
@@ -79,6 +80,8 @@ def run(task: str, settings: Settings) -> str | None:
         for name, value in advice.facts(settings, data).items():
             log.line(flag_line(name, value))
         note(advice.facts_line(settings, data))
+        if budget:
+            note(budget)
         for line in advice.advice(settings, advice.steps_per_epoch(settings, data)):
             note(line)
         data.begin()  # TensorFlow is loaded and the graph is built meanwhile

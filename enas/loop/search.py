@@ -16,12 +16,14 @@ from enas.base.text_table import terminal_width
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import DataReader
 from enas.flags.table import Settings
-from enas.loop import configs, epochs, judging, next_steps, ranking
+from enas.loop import configs, epochs, judging, next_steps
 from enas.loop.epochs import ChildOps, Reader, Run
 from enas.loop.judging import Judge
 from enas.micro_child import MicroChild
 from enas.micro_controller import MicroController
 from enas.models import Outputs
+from enas.report import ranking
+from enas.report.budget import Budget, budget_of
 from enas.report.log import (
     Log,
     architecture_lines,
@@ -62,6 +64,7 @@ class SearchOps(NamedTuple):
       evaluated: the outputs of the sampled child outside training, for reward and
         evaluation. Nothing of it is kept for a gradient.
       accuracy: scalar, the accuracy of `evaluated` on the batch.
+      budget: None if there is none.
       controller: None if the controller is not trained.
     """
 
@@ -69,6 +72,7 @@ class SearchOps(NamedTuple):
     evaluated: Outputs
     sample: Sample
     accuracy: tf.Tensor
+    budget: Budget | None
     controller: ControllerTraining | None
 
     def fetches(self, training: ControllerTraining) -> RoundSample:
@@ -131,10 +135,29 @@ def build(
     child = epochs.make_child_ops(
         settings, model, outputs, global_step, steps_per_epoch
     )
-    controller_training = None
+    budget = budget_of(settings, pipeline.images.shape[3], pipeline.classes)
+    training = None
     if settings.controller_training:
-        controller_training = controller.train(sample, accuracy)
-    return model, SearchOps(child, evaluated, sample, accuracy, controller_training)
+        worth = accuracy if budget is None else accuracy - penalty(budget, sample)
+        training = controller.train(sample, worth)
+    return model, SearchOps(child, evaluated, sample, accuracy, budget, training)
+
+
+def penalty(budget: Budget, sample: Sample) -> tf.Tensor:
+    """Returns by how much a sample is over the budget, a float32 scalar.
+
+    This is subtracted from the accuracy. A factor, as in MnasNet (arXiv:1807.11626),
+    would hardly count while the accuracy is still near chance, which in a short search
+    is when most of the controller's rounds are; see docs/budget.md.
+    """
+    operations = budget.shape.operations
+
+    def over(normal: np.ndarray, reduction: np.ndarray) -> np.float32:
+        arc = arc_from_numbers([*normal, *reduction], operations)
+        return np.float32(budget.over(budget.cost(arc)))
+
+    cells = (sample.normal_arc, sample.reduce_arc)
+    return tf.ensure_shape(tf.numpy_function(over, cells, tf.float32), [])
 
 
 def build_sampled_child(
@@ -251,9 +274,11 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
     for number in range(SHOWN_ARCHITECTURES):
         feed = run.reader.feed("shown", (epoch - 1) * SHOWN_ARCHITECTURES + number)
         normal, reduction, accuracy = run.reader.session.run(fetches, feed)
-        arcs.append(arc_from_numbers([*normal, *reduction], run.settings.operations))
+        arc = arc_from_numbers([*normal, *reduction], run.settings.operations)
+        arcs.append(arc)
         accuracies.append(accuracy)
-        run.log.line(architecture_lines(normal, reduction, accuracy))
+        cost = ops.budget and ops.budget.cost(arc)
+        run.log.line(architecture_lines(normal, reduction, accuracy, cost))
         run.reader.session.pause()
     ranking.save_arcs(run.folder, epoch, arcs)
     run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
@@ -287,7 +312,7 @@ def _rank_last_round(run: Run, ops: SearchOps) -> None:
     source = ranking.source_of(settings)
     candidates = ranking.beside_uniform(arcs, source, settings)
     judge = Judge(run.reader, ops.sample, ops.evaluated)
-    ranked = judging.rank(judge, candidates)
+    ranked = judging.rank(judge, candidates, ops.budget)
     ranking.save(run.folder, ranked)
-    tell(ranking.table(ranked, terminal_width(sys.stderr)))
+    tell(ranking.table(ranked, terminal_width(sys.stderr), ops.budget))
     next_steps.after_search(run, ranked[0].arc)

@@ -49,8 +49,7 @@ def plan(search: Settings, arc: str, given: Sequence[str]) -> Plan:
         if name in flag_names(given):
             raise UsageError(f"train_arcs says itself what {name} is; leave it out")
     flags = {name: str(value) for name, value in search.flags().items()}
-    parsed = search.parse_arc(arc)
-    training = training_of(parsed, flags)
+    training = training_of(search.child_num_cells, flags)
     words = [f"--{name}={value}" for name, value in training.passed.items()]
     words += given
     name = training.data.train

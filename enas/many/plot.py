@@ -13,24 +13,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from enas.drawing.picture import DPI
 from enas.many.trainings import Result, Training
+from enas.report.pareto_plot import Mark, draw_marks, draw_sizes
 
 PANEL = 5.2  # inches, of each side of a panel
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of what drew a string
-FRONT = "#333333"
 SPLITS = {"valid": "validation", "test": "test"}
-Point = tuple[float, float]
-
-
-def pareto_front(points: Sequence[Point]) -> list[Point]:
-    """Returns the points (size, accuracy) that no other is as good as, smallest first.
-
-    Another is as good if it is no larger and no less accurate.
-    """
-    front: list[Point] = []
-    for size, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or accuracy > front[-1][1]:
-            front.append((size, accuracy))
-    return front
+Known = list[tuple[Training, Result]]
 
 
 def panels_of(trainings: Sequence[Training]) -> list[Callable[[Axes], None]]:
@@ -62,66 +49,26 @@ def draw(trainings: Sequence[Training]) -> Figure | None:
     return figure
 
 
-def _draw_searched(axes: Axes, known: list[tuple[Training, Result]]) -> None:
-    _points(axes, known, lambda one, result: one.searched or 0.0)
+def _draw_searched(axes: Axes, known: Known) -> None:
+    marks = [_mark(one, result, one.searched or 0.0) for one, result in known]
+    draw_marks(axes, marks)
     axes.set_xlabel("accuracy in the search, with its shared weights")
     axes.set_title("In the search and alone", loc="left", fontsize=10)
+    axes.set_ylabel(_accuracy_label(known))
 
 
-def _draw_sizes(axes: Axes, known: list[tuple[Training, Result]]) -> None:
-    def size(one: Training, result: Result) -> float:
-        return (result.bytes or 0) / 1000
-
-    front = pareto_front([(size(*pair), pair[1].accuracy) for pair in known])
-    sizes, accuracies = zip(*front, strict=True)
-    label = "Pareto front"
-    axes.step(
-        sizes,
-        accuracies,
-        where="post",
-        color=FRONT,
-        lw=1,
-        ls="--",
-        zorder=1,
-        label=label,
-    )
-    axes.plot(sizes, accuracies, "o", ms=13, mfc="none", mec=FRONT, zorder=1)
-    _points(axes, known, size)
-    axes.set_xlabel("packed network (kB)")
-    axes.set_title("Accuracy and size", loc="left", fontsize=10)
+def _draw_sizes(axes: Axes, known: Known) -> None:
+    marks = [_mark(one, result, result.bytes or 0) for one, result in known]
+    draw_sizes(axes, marks)
+    axes.set_ylabel(_accuracy_label(known))
 
 
-def _points(
-    axes: Axes,
-    known: list[tuple[Training, Result]],
-    x_of: Callable[[Training, Result], float],
-) -> None:
-    """Draws a point for each training, with its standard error and its number."""
-    sources = list(dict.fromkeys(one.source for one, _ in known))
-    for number, source in enumerate(sources):
-        of_source = [pair for pair in known if pair[0].source == source]
-        axes.errorbar(
-            [x_of(*pair) for pair in of_source],
-            [result.accuracy for _, result in of_source],
-            [result.error for _, result in of_source],
-            fmt="o",
-            ms=6,
-            lw=1.2,
-            color=COLORS[number % len(COLORS)],
-            label=source,
-        )
-    for one, result in known:
-        axes.annotate(
-            one.name.partition("-")[0],
-            (x_of(one, result), result.accuracy),
-            (7, 5),
-            textcoords="offset points",
-            fontsize=8,
-        )
+def _mark(one: Training, result: Result, x: float) -> Mark:
+    number = one.name.partition("-")[0]
+    return Mark(x, result.accuracy, result.error, one.source, number)
+
+
+def _accuracy_label(known: Known) -> str:
     splits = {result.split for _, result in known}
     on = f", on {SPLITS[splits.pop()]} images" if len(splits) == 1 else ""
-    axes.set_ylabel(f"accuracy trained alone{on} (± standard error)")
-    axes.margins(0.12)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=9, frameon=False)
+    return f"accuracy trained alone{on} (± standard error)"

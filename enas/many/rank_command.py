@@ -1,7 +1,7 @@
 """Ranks strings on the whole validation set, from a search's checkpoint.
 
     enas_env/bin/python -m enas.rank_arcs OUTPUT_DIR ["ARC" … | --draw=N] [--jobs=N]
-        [--engine=processes|ray]
+        [--engine=processes|ray] [--figure=FILE]
 
 Without strings, it ranks those of the search's last round. With --draw it ranks N that
 the controller draws, and N of an untrained one. In both cases it keeps the ranking in
@@ -10,36 +10,44 @@ OUTPUT_DIR/ranking.json. As many uniformly drawn strings are ranked beside them.
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from enas.base.errors import InputError, UsageError
-from enas.base.program import Parser, one_line_errors, show
+from enas.base.picture_files import check_ending, check_target
+from enas.base.program import Parser, note, one_line_errors, show
 from enas.base.text_table import terminal_width
+from enas.flags.datasets import open_data
 from enas.flags.table import Settings
-from enas.loop import ranking
 from enas.loop.kept_run import settings_of
-from enas.loop.ranking import Candidate, Ranked
 from enas.many.engines import DEFAULT, ENGINES, engine_named
 from enas.many.rank_workers import ranked_by_workers
 from enas.many.ranker import Ranker
+from enas.report import ranking
+from enas.report.budget import Budget, costs_of, has_budget
+from enas.report.ranking import Candidate, Ranked
 from enas.session.output_dir import plain_path
 
+PROGRAM = "rank_arcs"
 GIVEN = "given"  # the source of strings on the command line
 
 
 def main() -> None:
-    with one_line_errors("rank_arcs"):
+    with one_line_errors(PROGRAM):
         arguments = _arguments()
         draw = arguments.draw
         if draw is not None and (draw < 1 or arguments.arcs):
             raise UsageError("--draw takes a number above 0, and no strings beside it")
         if arguments.jobs is not None and arguments.jobs < 1:
             raise UsageError(f"--jobs is {arguments.jobs}; it must be at least 1")
+        if arguments.figure is not None:
+            check_ending("--figure", arguments.figure)
+            check_target(arguments.figure)
         _rank(arguments)
 
 
 def _arguments() -> argparse.Namespace:
     parser = Parser(
-        prog="python -m enas.rank_arcs", description=__doc__.partition("\n")[0]
+        prog=f"python -m enas.{PROGRAM}", description=__doc__.partition("\n")[0]
     )
     parser.add_argument(
         "output_dir", help="the output folder of a search that has a checkpoint"
@@ -71,6 +79,12 @@ def _arguments() -> argparse.Namespace:
         help="where the workers are: processes of this machine, or also on the others "
         f"of a cluster (default: {DEFAULT})",
     )
+    parser.add_argument(
+        "--figure",
+        metavar="FILE",
+        help="also draw accuracy against the size of the packed network that a "
+        "training makes of a string, into a .png, .svg or .pdf",
+    )
     return parser.parse_intermixed_args()
 
 
@@ -81,6 +95,7 @@ def _rank(arguments: argparse.Namespace) -> None:
         arcs = [settings.parse_arc(text) for text in arguments.arcs]
     except ValueError as error:
         raise UsageError(error) from None
+    budget = _budget(settings, arguments.figure)
     engine = engine_named(arguments.engine)
     if not (arcs or arguments.draw):
         arcs = ranking.read_arcs(
@@ -94,13 +109,33 @@ def _rank(arguments: argparse.Namespace) -> None:
         return _candidates(ranker, settings, arcs, source, arguments.draw or 0)
 
     if arguments.engine == DEFAULT and arguments.jobs in (None, 1):
-        ranked = _ranked_here(settings, candidates)
+        ranked = _ranked_here(settings, candidates, budget)
     else:
         with engine:
-            ranked = ranked_by_workers(engine, arguments.jobs, settings, candidates)
-    show(ranking.table(ranked, terminal_width(sys.stdout)))
+            ranked = ranked_by_workers(
+                engine, arguments.jobs, settings, candidates, budget
+            )
+    show(ranking.table(ranked, terminal_width(sys.stdout), budget))
     if not arguments.arcs:
         ranking.save(output_dir, ranked)
+    if arguments.figure and budget is not None:
+        _draw(ranked, budget, arguments.figure)
+
+
+def _draw(ranked: list[Ranked], budget: Budget, path: str) -> None:
+    from enas.drawing.picture import save
+    from enas.report.pareto_plot import SHARED, marks_of, size_figure
+
+    save(size_figure(marks_of(ranked), budget.file_bytes, SHARED), path)
+    note(f"{PROGRAM}: the picture is {path}")
+
+
+def _budget(settings: Settings, figure: str | None) -> Budget | None:
+    """Returns the search's budget, or one without bounds if sizes are to be drawn."""
+    if not figure and not has_budget(settings):
+        return None
+    data = open_data(settings)
+    return costs_of(settings, data.shape[2], data.classes)
 
 
 def _candidates(
@@ -115,12 +150,14 @@ def _candidates(
     return candidates
 
 
-def _ranked_here(settings: Settings, candidates) -> list[Ranked]:
+def _ranked_here(
+    settings: Settings, candidates: Callable, budget: Budget | None
+) -> list[Ranked]:
     """Ranks strings in this process."""
     ranker = Ranker(settings)
     from enas.loop import judging
 
     try:
-        return judging.rank(ranker.judge, candidates(ranker))
+        return judging.rank(ranker.judge, candidates(ranker), budget)
     finally:
         ranker.close()

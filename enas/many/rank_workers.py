@@ -16,9 +16,10 @@ from tqdm import tqdm
 from enas.base.errors import InputError
 from enas.base.program import note
 from enas.flags.table import Settings
-from enas.loop.ranking import Candidate, Ranked, ranked
 from enas.many.engine import Engine, Worker, WorkerDied
 from enas.many.ranker import Ranker
+from enas.report.budget import Budget
+from enas.report.ranking import Candidate, Ranked, ranked
 
 MOST_DEATHS = 3  # of workers that are asked the same
 
@@ -112,6 +113,7 @@ def ranked_by_workers(
     jobs: int | None,
     settings: Settings,
     candidates: Callable[[Ranker], list[Candidate]],
+    budget: Budget | None = None,
 ) -> list[Ranked]:
     """Ranks strings by workers.
 
@@ -119,6 +121,7 @@ def ranked_by_workers(
       jobs: how many workers; None for as many as the engine has room for.
       settings: those of the search.
       candidates: a function of an opened search that returns the strings to rank.
+      budget: if given, also the cost of each string is told.
 
     Returns:
       All of them, best first.
@@ -148,4 +151,4 @@ def ranked_by_workers(
                 raise
     finally:
         workers.close()
-    return ranked(drawn, counts, images)
+    return ranked(drawn, counts, images, budget)

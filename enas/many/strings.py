@@ -9,7 +9,7 @@ from enas.base.errors import InputError, UsageError
 from enas.base.files import MOST_JSON, open_regular
 from enas.base.program import command
 from enas.flags.table import Settings
-from enas.loop import ranking
+from enas.report import ranking
 
 GIVEN = "given"  # the source of strings in a file
 COUNT = 5  # of a ranking's strings that are trained

@@ -16,7 +16,7 @@ import os
 import sys
 
 from enas.base.errors import InputError, Interrupted, UsageError
-from enas.base.picture_files import STARTS, check_target, ending_of
+from enas.base.picture_files import check_ending, check_target
 from enas.base.program import Parser, command, note, one_line_errors, visible
 from enas.loop.kept_run import settings_of
 from enas.many.engines import DEFAULT, ENGINES
@@ -89,9 +89,8 @@ def _arguments(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("output_dir", "arcs", "folder", "figure"):
         if getattr(arguments, name) == "":
             raise UsageError(f"{name} is empty; name a file or a folder")
-    figure = arguments.figure
-    if figure is not None and ending_of(figure) not in STARTS:
-        raise UsageError(f"--figure is {figure}; it ends in .png, .svg or .pdf")
+    if arguments.figure is not None:
+        check_ending("--figure", arguments.figure)
     return arguments, given
 
 

@@ -14,16 +14,18 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from enas.base.errors import UsageError
+from enas.base.errors import InputError, UsageError
 from enas.base.picture_files import STARTS, check_target, ending_of, write_picture
 from enas.base.program import Parser, note, one_line_errors, show
 from enas.base.text_table import terminal_width
+from enas.report import ranking
 from enas.report.comparison import compared, comparison
 from enas.report.log_reader import log_of, read_log
 from enas.report.log_records import Run
+from enas.report.ranking import Ranked
 from enas.report.run_text import report
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ PROGRAM = "analyze_log"
 COMPARISON = "comparison.png"  # the picture of several logs
 
 
-def save_figure(run: Run, title: str, path: str) -> None:
+def save_figure(run: Run, title: str, path: str, ranked: Sequence[Ranked] = ()) -> None:
     """Draws a run into a file, in the format of the file's ending.
+
+    Args:
+      ranked: the ranking of a search, if it is known.
 
     Raises:
       InputError: the file cannot be written, or would replace something other than a
@@ -44,7 +49,7 @@ def save_figure(run: Run, title: str, path: str) -> None:
     def draw() -> "Figure":
         from enas.report import log_plot
 
-        return log_plot.draw(run, title)
+        return log_plot.draw(run, title, ranked)
 
     _save(draw, path)
 
@@ -124,8 +129,19 @@ def _analyze(arguments: argparse.Namespace) -> None:
     if len(runs) > 1:
         title += f", run {number} of {len(runs)}"
     picture = arguments.output or os.path.splitext(log)[0] + ".png"
-    save_figure(runs[number], title, picture)
+    ranked = _ranking(folder) if number == len(runs) else []
+    save_figure(runs[number], title, picture, ranked)
     note(f"{PROGRAM}: the picture is {picture}")
+
+
+def _ranking(folder: str | None) -> list[Ranked]:
+    """Returns the ranking that an output folder keeps; none if it cannot be read."""
+    if folder is None:
+        return []
+    try:
+        return ranking.read(folder)
+    except InputError:
+        return []
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ def draw_several(several: list[Compared]) -> Figure:
         for text, curve in curves
         if any(curve(one.run)[0] for one in several)
     ]
-    figure, panels = new_figure(1 + len(shown), "")
+    figure, panels, _ = new_figure(1 + len(shown), "")
     every = itertools.cycle((color, style) for style in STYLES for color in COLORS)
     looks = list(itertools.islice(every, len(several)))
     known = _draw_losses(panels[0], several, looks)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from enas.base.errors import InputError
 from enas.base.files import open_regular
 from enas.space.arc import format_cell
+from enas.space.cost import Cost
 
 RULE = "-" * 80
 FLAG_WIDTH = 80
@@ -163,10 +164,22 @@ def controller_line(
     )
 
 
-def architecture_lines(normal_arc, reduce_arc, accuracy: float) -> str:
-    """Formats a sampled string and its accuracy on one validation batch."""
-    cells = f"{format_cell(normal_arc)}\n{format_cell(reduce_arc)}"
-    return f"{cells}\nval_acc = {accuracy:<6.4f}\n{RULE}"
+def architecture_lines(
+    normal_arc, reduce_arc, accuracy: float, cost: Cost | None = None
+) -> str:
+    """Formats a sampled string and its accuracy on one validation batch.
+
+    Args:
+      cost: of the string's network; it stands on a line of its own, in searches with a
+        budget.
+    """
+    lines = [format_cell(normal_arc), format_cell(reduce_arc)]
+    lines.append(f"val_acc = {accuracy:<6.4f}")
+    if cost is not None:
+        lines.append(
+            f"bytes = {cost.file_bytes:<10d} mult_adds = {cost.multiply_adds:<10d}"
+        )
+    return "\n".join([*lines, RULE])
 
 
 def eval_lines(split: str, step: int, num_examples: int, accuracy: float) -> str:

@@ -1,8 +1,9 @@
 """Draws a run of a log as one figure of two or three panels over epochs.
 
 The panels show the child's training, the controller if there is one, and the accuracy
-on validation and test images. pyplot must not be used, so that nothing global is
-touched and no display is needed.
+on validation and test images. A search with a budget has one more, of its strings'
+accuracy and size. pyplot must not be used, so that nothing global is touched and no
+display is needed.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from enas.base.statistics import standard_error
 from enas.report.log_records import ControllerSample, Run
+from enas.report.pareto_plot import SHARED, Mark, draw_sizes, marks_of
+from enas.report.ranking import CONTROLLER, UNIFORM, Ranked
 
 WIDTH, PANEL_HEIGHT, TITLE_HEIGHT = 10, 3.5, 0.5  # inches
 DPI = 120
@@ -28,18 +32,29 @@ SMOOTHED = 80  # a running mean takes in 1/80 of a series on each side
 Entry = tuple[tuple[Line2D, ...], str]
 
 
-def new_figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
-    """Returns a figure of panels, one below the other, that share their epochs.
+def new_figure(
+    panels: int, title: str, others: int = 0
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Returns a figure of panels, one below the other.
 
     Args:
+      panels: how many share their epochs.
       title: a headline; none if it is empty.
+      others: how many come below these.
+
+    Returns:
+      (the figure, the panels of epochs, the others).
     """
     layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08)
-    size = (WIDTH, panels * PANEL_HEIGHT + TITLE_HEIGHT)
+    count = panels + others
+    size = (WIDTH, count * PANEL_HEIGHT + TITLE_HEIGHT)
     figure = Figure(figsize=size, dpi=DPI, layout=layout)
     if title:
         figure.suptitle(title, fontsize=12, fontweight="bold", parse_math=False)
-    return figure, list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+    axes = list(figure.subplots(count, 1, squeeze=False)[:, 0])
+    for one in axes[1:panels]:
+        one.sharex(axes[0])
+    return figure, axes[:panels], axes[panels:]
 
 
 def finish_epochs(panels: list[Axes], known: bool) -> None:
@@ -51,9 +66,23 @@ def finish_epochs(panels: list[Axes], known: bool) -> None:
     panels[-1].margins(x=0.02)
 
 
-def draw(run: Run, title: str) -> Figure:
-    """Draws the figure of a run; save it with `savefig`."""
-    figure, panels = new_figure(3 if run.has_controller() else 2, title)
+def draw(run: Run, title: str, ranked: Sequence[Ranked] = ()) -> Figure:
+    """Draws the figure of a run; save it with `savefig`.
+
+    Args:
+      ranked: the ranking of a search, if it is known.
+    """
+    marks = marks_of(ranked)
+    label = SHARED
+    if not marks:
+        marks = _last_marks(run)
+        label = "accuracy on one validation batch (± s.e.)"
+    count = 3 if run.has_controller() else 2
+    figure, panels, others = new_figure(count, title, 1 if marks else 0)
+    for axes in others:
+        draw_sizes(axes, marks, run.most_bytes())
+        axes.set_ylabel(label)
+        finish_panel(axes, "Accuracy and size")
     steps = run.steps_per_epoch()
     _draw_child(panels[0], run, steps or 1.0)
     if run.has_controller():
@@ -62,6 +91,22 @@ def draw(run: Run, title: str) -> Figure:
     finish_epochs(panels, bool(steps))
     figure.align_ylabels(panels)
     return figure
+
+
+def _last_marks(run: Run) -> list[Mark]:
+    """Returns a mark for each string of the last round, in a search with a budget."""
+    last = run.architectures[-1:]
+    source = CONTROLLER if run.has_controller() else UNIFORM
+    return [
+        Mark(
+            one.bytes,
+            one.accuracy,
+            standard_error(one.accuracy, run.valid_batch()),
+            source,
+        )
+        for one in run.architectures
+        if one.epoch == last[0].epoch and one.bytes is not None
+    ]
 
 
 def running_mean(values: Sequence[float]) -> np.ndarray:

@@ -137,6 +137,7 @@ class _Parser:
         self._images = None  # of the split that is evaluated
         self._cells = []  # numbers, as text, of each cell since the last accuracy
         self._open = None  # numbers of a cell whose closing bracket is yet to come
+        self._costs_follow = False  # whether the last string's may be told
 
     def read(self, line: str) -> None:
         """Reads one line, which comes without its line end."""
@@ -227,6 +228,10 @@ class _Parser:
     def _no_cells(self) -> None:
         self._cells, self._open = [], None
 
+    def _ends_string(self) -> None:
+        self._costs_follow = False
+        self._no_cells()
+
     def _architecture(self, accuracy) -> None:
         # A log whose flags do not name the table, or only in part, is of the first one.
         table = self.runs[-1].flags.get("child_ops", "")
@@ -235,7 +240,14 @@ class _Parser:
             self.runs[-1].architectures.append(
                 Architecture(self._epoch, self._step, arc, float(accuracy))
             )
+            self._costs_follow = True
         self._no_cells()
+
+    def _cost(self, size, mult_adds) -> None:
+        shown = self.runs[-1].architectures
+        if shown and self._costs_follow:
+            shown[-1] = shown[-1]._replace(bytes=int(size), mult_adds=int(mult_adds))
+        self._costs_follow = False
 
     def _evaluated_step(self, step) -> None:
         self._step = int(step)
@@ -278,7 +290,8 @@ class _Parser:
         ),
         (re.compile(rf"Epoch {_INT}: (Training controller|Eval)"), _headline),
         (re.compile(r"Here are"), _shows_strings),
-        (re.compile(r"-{5}"), _no_cells),
+        (re.compile(r"-{5}"), _ends_string),
+        (_pattern(bytes=_INT, mult_adds=r"([0-9]{1,12})"), _cost),
         (re.compile(rf"val_acc\s*=\s*{_PART}"), _architecture),
         (re.compile(rf"Eval at {_INT}"), _evaluated_step),
         (re.compile(rf"(?:Valid|Test) Num examples:\s+{_INT}$"), _evaluated_images),

@@ -7,6 +7,7 @@ TensorFlow.
 import bisect
 import itertools
 import math
+import re
 import statistics
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from enas.space.arc import Arc
 # What a log must hold for the time of a step to be told: pairs of lines, and minutes.
 FEWEST_PAIRS = 3
 FEWEST_MINUTES = 0.1
+KB = 1000  # bytes
 
 
 class ChildStep(NamedTuple):
@@ -61,12 +63,16 @@ class Architecture(NamedTuple):
     Attributes:
       epoch: how many epochs were done.
       step: the child's step.
+      bytes, mult_adds: what the string's network costs; None in searches without a
+        budget.
     """
 
     epoch: int
     step: int
     arc: Arc
     accuracy: float
+    bytes: int | None = None
+    mult_adds: int | None = None
 
 
 class Evaluation(NamedTuple):
@@ -153,6 +159,25 @@ class Run(NamedTuple):
         told = [e.images for e in self.evaluations if e.split == "valid" and e.images]
         images = self.fact("valid_images") or (told[-1] if told else None)
         return min(self.batch_size(), images or self.batch_size())
+
+    def fits(self, one: Architecture) -> bool:
+        """Whether a string is within the search's budget, as far as the log tells."""
+        bounds = (
+            (one.bytes, self.most_bytes()),
+            (one.mult_adds, self._number("budget_mult_adds")),
+        )
+        return all(not most or (cost or 0) <= most for cost, most in bounds)
+
+    def most_bytes(self) -> float:
+        """Returns the bytes of the search's budget; 0 if it has none."""
+        return KB * self._number("budget_kb")
+
+    def _number(self, flag: str) -> float:
+        """Returns the value of a flag that is a number; 0 if the log does not tell."""
+        text = self.flags.get(flag, "")
+        return (
+            float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text) else 0.0
+        )
 
     def seconds_per_step(self) -> float | None:
         """Returns how long a step of the child took; None if the log is too short.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from enas.flags.datasets import DataSet, dataset_of
 from enas.flags.recipes import LATER, OLDER, RECIPES, with_recipe
-from enas.flags.table import FLAGS
+from enas.flags.table import FLAGS, Settings
 from enas.space.arc import Arc
 
 LONGEST_NAME = 40  # letters of the images' name in the name of a log
@@ -32,8 +32,13 @@ class Training(NamedTuple):
         """Returns the value of a flag; None if the train script has no such flag."""
         return self.passed.get(name, self.defaults.get(name))
 
+    def settings(self) -> Settings:
+        """Returns the settings of the training, of no string yet."""
+        values = self.defaults | self.passed
+        return Settings(self.data.train, tuple(values), **values)
 
-def training_of(arc: Arc, flags: dict[str, str]) -> Training:
+
+def training_of(num_cells: int, flags: dict[str, str]) -> Training:
     """Returns how a string is trained as the search's flags ask.
 
     The search's recipe is passed if the train script has another. A flag that is
@@ -41,9 +46,12 @@ def training_of(arc: Arc, flags: dict[str, str]) -> Training:
     that recipe. The numbers of layers and filters have other defaults in search and
     training on purpose, so each is passed only if the search's value is not its
     `search_size`. The number of layers is also passed if reductions are named by
-    number, since these numbers mean nothing in a network of another depth.
+    number, since these numbers mean nothing in a network of another depth. The filters
+    for which a search has counted what a string costs, `budget_out_filters`, stand
+    above all of these.
 
     Args:
+      num_cells: B, the number of blocks in a cell of the string.
       flags: the text of each flag in the log. If there is none, the log is taken for an
         older one, of MNIST.
     """
@@ -57,8 +65,8 @@ def training_of(arc: Arc, flags: dict[str, str]) -> Training:
     if recipe != defaults["recipe"]:
         passed["recipe"] = recipe
     defaults = with_recipe(defaults, recipe)
-    if len(arc.normal) != defaults.get("child_num_cells"):
-        passed["child_num_cells"] = len(arc.normal)
+    if num_cells != defaults.get("child_num_cells"):
+        passed["child_num_cells"] = num_cells
     for name, flag in FLAGS.items():
         if not flag.carried or name not in flags or name not in defaults:
             continue
@@ -70,12 +78,21 @@ def training_of(arc: Arc, flags: dict[str, str]) -> Training:
         )
         if value != flag.search_size or numbered:
             passed[name] = value
+    _pass_budget_filters(flags, passed)
     return Training(data, defaults, passed)
+
+
+def _pass_budget_filters(flags: dict[str, str], passed: dict[str, Any]) -> None:
+    """Passes the filters that a search's budget counted with, if the flags say them."""
+    text = flags.get("budget_out_filters", "0")
+    allowed = FLAGS["child_out_filters"].allowed
+    if text.isdecimal() and len(text) < 10 and allowed.holds(int(text)):
+        passed["child_out_filters"] = int(text)
 
 
 def train_command(arc: Arc, flags: dict[str, str]) -> str:
     """Returns a line to paste into a shell; see training_of."""
-    training = training_of(arc, flags)
+    training = training_of(len(arc.normal), flags)
     script = f"{training.data.train}.py"
     words = ["enas_env/bin/python", script, "-fixed_arc", f'"{arc}"']
     words += [

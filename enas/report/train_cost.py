@@ -24,7 +24,7 @@ def below_command(arc: Arc, run: Run) -> str:
     Args:
       run: the search that found the string.
     """
-    training = training_of(arc, run.flags)
+    training = training_of(len(arc.normal), run.flags)
     texts = [_cost(training, run), _sizes(training, run.flags)]
     return "\n\n".join(filled(text) for text in texts if text)
 

@@ -49,6 +49,7 @@ class InputPipeline:
       images: float32 [n, H, W, C].
       labels: int32 [n].
       num_examples: how many images each split has, by its name.
+      classes: the names of the classes.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class InputPipeline:
         self._handles: dict[str, str] = {}
         self._next: dict[str, int] = {}  # the number of each stream's next batch
         self.num_examples = data.sizes
+        self.classes = data.classes
         self._arrays = {
             split: _placeholders(count, data.shape)
             for split, count in data.sizes.items()

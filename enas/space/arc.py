@@ -14,6 +14,7 @@ and its two fields to `Block`. The controller then needs an embedding for it.
 This module must not import TensorFlow.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -155,6 +156,21 @@ def unread_nodes(cell: Cell) -> list[int]:
     """The nodes that no block reads, ascending; inputs 0 and 1 may be among them."""
     read = {index for block in cell for index, *_ in block.edges()}
     return [node for node in range(len(cell) + 2) if node not in read]
+
+
+def leanest_arc(num_cells: int, operations: Operations = CLASSIC) -> Arc:
+    """Returns a string whose network is about as small as any.
+
+    All its operations are the one with the fewest weights, and the blocks of a cell
+    stand in a row, so that a cell has one node to put out.
+    """
+    sizes = [
+        sum(math.prod(spec.shape) for spec in one.weights(2, 2)) for one in operations
+    ]
+    op = sizes.index(min(sizes))
+    nodes = [(0, 1), *((block + 1, block + 1) for block in range(1, num_cells))]
+    cell = tuple(Block(x, op, y, op) for x, y in nodes)
+    return Arc(cell, cell)
 
 
 def random_arc(

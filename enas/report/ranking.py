@@ -7,12 +7,14 @@ import math
 import os
 import random
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enas.base.files import read_json, readable, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
 from enas.flags.table import Settings
+from enas.report.budget import Budget
+from enas.report.log_records import KB
 from enas.space.arc import Arc, parse_arc, random_arc
 from enas.space.operations import CLASSIC, Operations
 
@@ -33,12 +35,18 @@ class Ranked(NamedTuple):
       source: what drew the string.
       accuracy: that on all images, from 0 to 1.
       error: the accuracy's standard error.
+      bytes: of the packed network that a training makes of it; None if nobody asked.
+      mult_adds: multiply-adds of an image in that network; None likewise.
+      fits: whether that is within the search's budget, if it has one.
     """
 
     arc: str
     source: str
     accuracy: float
     error: float
+    bytes: int | None = None
+    mult_adds: int | None = None
+    fits: bool = True
 
 
 def source_of(settings: Settings) -> str:
@@ -64,47 +72,99 @@ def uniform_arcs(settings: Settings, count: int) -> list[Arc]:
 
 
 def ranked(
-    candidates: Sequence[Candidate], counts: Iterable[int], images: int
+    candidates: Sequence[Candidate],
+    counts: Iterable[int],
+    images: int,
+    budget: Budget | None = None,
 ) -> list[Ranked]:
     """Returns strings by how many images each classifies correctly, best first.
 
+    Those that are over the budget come last.
+
     Args:
       counts: of these `images`, for each of the strings.
+      budget: if given, also the cost of each string is told.
     """
     found = []
     for (arc, drawn_by), correct in zip(candidates, counts, strict=True):
         accuracy = correct / images
         error = standard_error(accuracy, images)
-        found.append(Ranked(str(arc), drawn_by, accuracy, error))
-    return sorted(found, key=lambda one: -one.accuracy)
+        one = Ranked(str(arc), drawn_by, accuracy, error)
+        if budget is not None:
+            cost = budget.cost(arc)
+            one = one._replace(
+                bytes=cost.file_bytes,
+                mult_adds=cost.multiply_adds,
+                fits=budget.fits(cost),
+            )
+        found.append(one)
+    return sorted(found, key=lambda one: (not one.fits, -one.accuracy))
 
 
-def table(ranked: Sequence[Ranked], columns: int | None = None) -> str:
+def table(
+    ranked: Sequence[Ranked],
+    columns: int | None = None,
+    budget: Budget | None = None,
+) -> str:
     """Makes a table with a row for each string.
 
     Below it are the mean of each source, and how the others differ from the uniform
-    one.
+    one; with a budget, of the strings that fit.
 
     Args:
       columns: letters that a line may have; None for any number. Where they do not do,
         the two cells of a string stand on two lines.
+      budget: that of the search; it adds columns for what strings cost.
     """
-    rows: list[tuple[str, ...]]
-    rows = [("rank", "accuracy", "± s.e.", "drawn by", "string")]
-    rows += [
-        (str(place), f"{one.accuracy:.4f}", f"{one.error:.4f}", one.source, one.arc)
+    cells = [
+        {"rank": str(place), "accuracy": f"{one.accuracy:.4f}"}
+        | {"± s.e.": f"{one.error:.4f}"}
+        | (_cost_cells(one, budget) if budget is not None else {})
+        | {"drawn by": one.source, "string": one.arc}
         for place, one in enumerate(ranked, start=1)
     ]
-    lines = text_table(fit(rows, columns), left=[3, 4])
-    return "\n".join([lines, *_means(ranked)])
+    rows = [tuple(cells[0]), *(tuple(row.values()) for row in cells)]
+    last = len(rows[0]) - 1
+    lines = [text_table(fit(rows, columns), left=[last - 1, last])]
+    if budget is not None and budget.is_bounded():
+        lines += _fitting(ranked, budget)
+        ranked = [one for one in ranked if one.fits]
+    return "\n".join([*lines, *_means(ranked)])
+
+
+def _cost_cells(one: Ranked, budget: Budget) -> dict[str, str]:
+    assert one.bytes is not None and one.mult_adds is not None
+    costs = {"kB": f"{one.bytes / KB:.1f}"}
+    if budget.multiply_adds:
+        costs["mult-adds"] = f"{one.mult_adds:,}"
+    if budget.is_bounded():
+        costs["fits"] = "yes" if one.fits else "no"
+    return costs
+
+
+def _fitting(ranked: Sequence[Ranked], budget: Budget) -> list[str]:
+    """Returns how many strings of each source fit the budget."""
+    counts = [
+        f"{sum(one.fits for one in of_source)} of {len(of_source)} {source}"
+        for source in _sources(ranked)
+        if (of_source := [one for one in ranked if one.source == source])
+    ]
+    return [
+        f"within {budget.words()}: {', '.join(counts)}; the lines below are of these"
+    ]
+
+
+def _sources(ranked: Sequence[Ranked]) -> list[str]:
+    """Returns what drew the strings, the uniform sampler last."""
+    found = {one.source for one in ranked}
+    return sorted(found, key=lambda name: (name == UNIFORM, name))
 
 
 def _means(ranked: Sequence[Ranked]) -> list[str]:
     """Returns the mean of each source of several strings, and differences of means."""
     means: dict[str, tuple[float, float]] = {}
     lines = []
-    sources = {one.source for one in ranked}
-    for source in sorted(sources, key=lambda name: (name == UNIFORM, name)):
+    for source in _sources(ranked):
         accuracies = [one.accuracy for one in ranked if one.source == source]
         if len(accuracies) > 1:
             mean, error = means[source] = mean_and_error(accuracies)
@@ -171,5 +231,13 @@ def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
     Raises:
       InputError: the file cannot be written.
     """
-    content = [one._asdict() for one in ranked]
+    content = [_kept(one) for one in ranked]
     write_json(os.path.join(output_dir, RANKING_FILE), content)
+
+
+def _kept(one: Ranked) -> dict[str, Any]:
+    """Returns what is kept of a string; of costs, only what is known."""
+    known = one._asdict()
+    if one.bytes is None:
+        known = {name: known[name] for name in ("arc", "source", "accuracy", "error")}
+    return known
