@@ -103,12 +103,19 @@ class Child:
         self._process.wait()
 
 
-def in_turn(children: dict[str, Child], what: str, arc: str | None) -> dict[str, float]:
-    """Returns each child's median seconds for a 'child' or 'controller' step."""
+def in_turn(
+    children: dict[str, Child], what: str, arc: str | dict[str, str] | None
+) -> dict[str, float]:
+    """Returns each child's median seconds for a 'child' or 'controller' step.
+
+    Args:
+      arc: the string that all run, or that of each; None for sampled ones.
+    """
+    arcs = arc if isinstance(arc, dict) else dict.fromkeys(children, arc)
     seconds = {kind: [] for kind in children}
     for _ in range(TURNS):
         for kind, child in children.items():
-            seconds[kind] += child.ask("steps", what, arc, STEPS + 1)[1:]
+            seconds[kind] += child.ask("steps", what, arcs[kind], STEPS + 1)[1:]
     return {kind: float(np.median(times)) for kind, times in seconds.items()}
 
 

@@ -42,7 +42,8 @@ class Searched(NamedTuple):
       folder: its output folder; None if it had no epochs to run.
       ranking: strings of the last round and uniform ones, best first. Each has its
         `arc`, its `source`, its `accuracy` on all validation images with the search's
-        weights, and the accuracy's standard `error`.
+        weights, and the accuracy's standard `error`. Of a search with a budget, it also
+        has the `bytes` and `mult_adds` of its network, and whether that `fits`.
       evaluations: the accuracies after each epoch.
     """
 
