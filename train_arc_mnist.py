@@ -50,6 +50,7 @@ CONSTANTS = {
     "child_num_cells": 5,
     "child_ops": "classic",
     "child_out_filters": 16,
+    "fit_kb": 0.0,
     "child_pool_layers": "",
     "child_use_aux_heads": True,
     "child_shortcut": False,

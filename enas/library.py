@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from enas.base.errors import InputError as InputError
 from enas.base.errors import UsageError as UsageError
 from enas.flags.datasets import DATASETS, DataSet
+from enas.flags.fit import fitted
 from enas.flags.parse import parse
 from enas.flags.table import Settings
 from enas.report import log_reader
@@ -176,6 +177,8 @@ def keras_model(
 
     half = np.full(checked.channel if "channel" in checked.names else 3, 0.5)
     names = [str(number) for number in range(classes)]
+    if checked.fit_kb:
+        checked = fitted(checked, len(half), names)
     images = Images(half.astype(np.float32), half.astype(np.float32), names)
     return model_of(untrained(checked, images))
 

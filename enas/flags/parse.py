@@ -118,16 +118,36 @@ def read(argv: list[str], constants: dict[str, Any]) -> tuple[Settings, list[str
     except (absl_flags.Error, ValueError) as error:  # of --noflag=value
         raise UsageError(str(error)) from None
     values: dict[str, Any] = {name: defined[name].value for name in constants}
+    given = {name: values[name] for name in values if defined[name].present}
     recipe = values.get("recipe")
     if recipe in RECIPES:
         defaults = {name: defined[name].default for name in constants}
-        given = {name: values[name] for name in values if defined[name].present}
         values = with_recipe(defaults, str(recipe)) | given
+    values |= _without_fit(given)
     for name, value in values.items():
         if isinstance(value, str) and not _is_text(value):
             raise UsageError(f"{name} is {value!r}; it holds bytes that are no text")
     script = os.path.basename(argv[0]).removesuffix(".py")
     return Settings(script=script, names=tuple(constants), **values), words
+
+
+def _without_fit(given: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a number of filters on the command line makes of `fit_kb`: nothing.
+
+    Args:
+      given: the flags of the command line.
+
+    Raises:
+      UsageError: both are given.
+    """
+    if "child_out_filters" not in given:
+        return {}
+    if given.get("fit_kb"):
+        raise UsageError(
+            f"fit_kb={given['fit_kb']:g} says how many filters there are, and "
+            f"child_out_filters={given['child_out_filters']} does, too; leave one out"
+        )
+    return {"fit_kb": FLAGS["fit_kb"].default}
 
 
 def _is_text(value: str) -> bool:

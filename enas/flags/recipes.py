@@ -18,16 +18,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 # The recipe of runs whose version had no recipes yet, or lacked some of their flags.
 OLDER = FAITHFUL
 # What flags mean that came after recipes, in runs whose version lacked them.
-LATER = {
-    name: FLAGS[name].default
-    for name in (
-        "child_ops",
-        "child_share_widths",
-        "budget_kb",
-        "budget_mult_adds",
-        "budget_out_filters",
-    )
-}
+_LATER = (
+    "child_ops",
+    "child_share_widths",
+    "fit_kb",
+    "budget_kb",
+    "budget_mult_adds",
+    "budget_out_filters",
+)
+LATER = {name: FLAGS[name].default for name in _LATER}
 OLDER_FLAGS = RECIPES[OLDER] | LATER
 
 

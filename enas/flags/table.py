@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 
+from enas.network.file import MOST_BYTES
 from enas.space.arc import Arc, parse_arc
 from enas.space.operations import CLASSIC, TABLES, Operations
 from enas.space.schemes import SCHEMES
 
 RECOMMENDED, FAITHFUL = "recommended", "faithful"  # the recipes
+KB = 1000  # bytes, where a flag or a table says kB
 
 
 class Allowed(NamedTuple):
@@ -370,6 +372,13 @@ class Settings:
         fixed=True,
         carried=True,
         search_size=20,
+    )
+    fit_kb: float = _flag(
+        SHAPE,
+        0.0,
+        "Take the most filters with which the packed network has at most this many kB, "
+        "of 1000 bytes each. 0 takes child_out_filters.",
+        from_to(0, MOST_BYTES // KB),
     )
     child_pool_layers: str = _flag(
         SHAPE,

@@ -70,7 +70,7 @@ def resumed(argv: list[str], constants: dict[str, Any]) -> list[str]:
     if len(places) > 1 or not named[0]:
         raise UsageError("resume one run, by its folder: --resume=FOLDER")
     given = flag_names(rest[1:])
-    for name in ("output_dir", "reset_output_dir", "recipe"):
+    for name in ("output_dir", "reset_output_dir", "recipe", "fit_kb"):
         if name in given:
             raise UsageError(f"--resume says what {name} would; pass one of them")
     folder = plain_path(named[0])
@@ -99,6 +99,7 @@ def _script_and_flags(output_dir: str) -> tuple[str, dict[str, Any]]:
     script = str(flags.pop(SCRIPT, made_by))
     flags = OLDER_FLAGS | flags
     flags["output_dir"] = output_dir  # the folder may have been moved
+    del flags["fit_kb"]  # child_out_filters is what it came to
     return script, flags
 
 

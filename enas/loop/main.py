@@ -12,6 +12,7 @@ from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, one_line_errors, show
 from enas.base.quiet import load_tensorflow
 from enas.flags.datasets import open_data
+from enas.flags.fit import fitted
 from enas.flags.parse import LARGEST, help_text, parse
 from enas.flags.table import Settings
 from enas.loop.foresight import check_memory
@@ -62,8 +63,10 @@ def run(task: str, settings: Settings) -> str | None:
         from enas.report.log import Log, flag_line
 
         settings = _with_seed(settings)
-        check_memory(settings)
         data = open_data(settings)
+        if settings.fit_kb:
+            settings = fitted(settings, data.shape[-1], data.classes)
+        check_memory(settings)
         budget = advice.about_budget(settings, data)
         flags = settings.flags()
         folder = None

@@ -14,6 +14,7 @@ from typing import Any
 
 from enas.base.errors import InputError, UsageError
 from enas.base.files import LEFTOVER, read_json, readable, write_json
+from enas.flags.recipes import LATER
 from enas.many import trainings as kept_trainings
 from enas.many.plan import Plan
 from enas.many.trainings import Training
@@ -90,7 +91,8 @@ class Folder:
 
     def _check_flags(self, script: str, flags: dict[str, Any]) -> None:
         now = {"script": os.path.basename(self._plan.script)} | self._plan.flags
-        then = {"script": script} | flags
+        later = {name: value for name, value in LATER.items() if name in now}
+        then = later | {"script": script} | flags
         changed = [
             f"{name} (was {then.get(name)!r})"
             for name in now | then

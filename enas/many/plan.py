@@ -50,7 +50,10 @@ def plan(search: Settings, arc: str, given: Sequence[str]) -> Plan:
             raise UsageError(f"train_arcs says itself what {name} is; leave it out")
     flags = {name: str(value) for name, value in search.flags().items()}
     training = training_of(search.child_num_cells, flags)
-    words = [f"--{name}={value}" for name, value in training.passed.items()]
+    passed = training.passed
+    if "fit_kb" in flag_names(given):  # which has a number of filters for each string
+        passed.pop("child_out_filters", None)
+    words = [f"--{name}={value}" for name, value in passed.items()]
     words += given
     name = training.data.train
     found = importlib.util.find_spec(name)
