@@ -18,6 +18,11 @@ from tests.children import tiny_config
 
 # Each operation, on the images of either of the two layers before.
 NUMBERS = (0, 0, 1, 1, 2, 2, 1, 3, 1, 4, 0, 2, 0, 1, 1, 3)
+# The same of the table with nine operations.
+MIXED_NUMBERS = (
+    *(0, 0, 1, 1, 0, 2, 1, 3, 0, 4, 2, 5),
+    *(0, 6, 1, 7, 1, 8, 0, 1, 0, 5, 1, 3),
+)
 CLASSES = ("a", "b", "ü\udcff")
 ABOUT = {"arc": "0 1 2", "scheme": "one of ours"}
 

@@ -13,25 +13,31 @@ import tensorflow as tf
 from enas.export import keras as export
 from enas.export.keras_layers import FusedBatchNorm, NormalizedImage
 from enas.space.arc import parse_arc
-from tests.networks import Child, random_child
+from enas.space.operations import TABLES
+from tests.networks import MIXED_NUMBERS, Child, random_child
 from tests.runs import ROOT, SMALL_ARC
 
 # Both pools, both separable convolutions and the identity, with stride 1 and 2.
 ARCS = (SMALL_ARC, "0 1 1 0 0 4 2 2 0 3 1 4 0 2 1 0")
+MIXED_ARC = " ".join(map(str, MIXED_NUMBERS))
 CASES = [
     ("binarize", 1, ARCS[0]),
     ("ternarize", 1, ARCS[0]),
     ("quantize", 3, ARCS[1]),
     ("float", 3, ARCS[1]),
+    ("ternarize", 1, MIXED_ARC, "mixed"),
+    ("binarize", 3, ARCS[1], "plain"),
 ]
 
 
 @cache
-def child(scheme, channels, arc=SMALL_ARC, filters=4) -> Child:
+def child(scheme, channels, arc=SMALL_ARC, table="classic", filters=4) -> Child:
     """A random child that has seen 64 images of 8 pixels."""
+    operations = TABLES[table]
     return random_child(
         scheme,
-        arc=parse_arc(arc, 2),
+        arc=parse_arc(arc, len(arc.split()) // 8, operations),
+        operations=operations,
         channels=channels,
         first=None if scheme == "float" else ("quantize", 3),
         count=64,
@@ -49,9 +55,9 @@ def assert_alike(actual, expected):
     np.testing.assert_array_equal(actual.argmax(1), expected.argmax(1))
 
 
-@pytest.mark.parametrize("scheme, channels, arc", CASES)
-def test_a_model_computes_what_its_child_does(scheme, channels, arc):
-    one = child(scheme, channels, arc)
+@pytest.mark.parametrize("case", CASES)
+def test_a_model_computes_what_its_child_does(case):
+    one = child(*case)
     assert np.ptp(one.logits, axis=0).min() > 0.01  # they depend on the image
     assert_alike(export.model_of(one.trained)(one.images).numpy(), one.logits)
 
@@ -95,14 +101,14 @@ def test_names_say_where_a_layer_is():
 
 def test_a_fresh_interpreter_loads_it(tmp_path):
     lines = ["import numpy, os, sys"]
-    for scheme, *rest in CASES:
-        folder, one = tmp_path / scheme, child(scheme, *rest)
+    for number, case in enumerate(CASES):
+        folder, one = tmp_path / str(number), child(*case)
         folder.mkdir()
         (line,) = export.write(str(folder), one.trained)
         assert line.startswith("network.keras: ")
         *imports, load = line.partition("load it with ")[2].split("; ")
         np.save(folder / "images.npy", one.images)
-        lines += [*imports, f"os.chdir({scheme!r})", f"model = {load}"]
+        lines += [*imports, f"os.chdir('{number}')", f"model = {load}"]
         lines += ["logits = model(numpy.load('images.npy')).numpy()"]
         lines += ["numpy.save('logits.npy', logits)", "os.chdir('..')"]
     process = subprocess.run(
@@ -114,14 +120,14 @@ def test_a_fresh_interpreter_loads_it(tmp_path):
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    for scheme, *rest in CASES:
-        logits = np.load(tmp_path / scheme / "logits.npy")
-        assert_alike(logits, child(scheme, *rest).logits)
+    for number, case in enumerate(CASES):
+        logits = np.load(tmp_path / str(number) / "logits.npy")
+        assert_alike(logits, child(*case).logits)
 
 
-@pytest.mark.parametrize("scheme", ["binarize", "float"])
-def test_it_trains_further(scheme, tmp_path):
-    one = child(*next(case for case in CASES if case[0] == scheme))
+@pytest.mark.parametrize("case", [CASES[0], *CASES[3:]])
+def test_it_trains_further(case, tmp_path):
+    one = child(*case)
     model, images = export.model_of(one.trained), one.images
     before = {w.path: w.numpy() for w in model.weights}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -130,7 +136,8 @@ def test_it_trains_further(scheme, tmp_path):
     for weight in model.weights:
         moved = (weight.numpy() != before[weight.path]).any()
         assert moved is np.bool_("image_normalize" not in weight.path), weight.path
-        if "kernel" in weight.name and scheme != "float" and "dense" not in weight.path:
+        low_bit = case[0] != "float" and "dense" not in weight.path
+        if "kernel" in weight.name and low_bit:
             assert np.abs(weight.numpy()).max() <= 1.0, weight.path
     model.save(tmp_path / "again.keras")
     again = keras.saving.load_model(tmp_path / "again.keras")

@@ -27,7 +27,8 @@ from enas.network.steps import (
     float_type,
 )
 from enas.space.arc import arc_from_numbers
-from tests.networks import ABOUT, NUMBERS, random_child
+from enas.space.operations import CLASSIC, TABLES
+from tests.networks import ABOUT, MIXED_NUMBERS, NUMBERS, random_child
 
 if sys.version_info < (3, 11):
     reason = "for Python 3.10 there is no onnxruntime that knows these files"
@@ -50,7 +51,7 @@ def trained(scheme, bits=4, numbers=NUMBERS, **changes) -> Trained:
     """A child with random weights and batch norms, as the export takes it."""
     first = None if scheme == "float" else ("quantize", bits)
     small = {"num_layers": 1, "pool_layers": (0,)} | changes
-    arc = arc_from_numbers(numbers)
+    arc = arc_from_numbers(numbers, changes.get("operations", CLASSIC))
     return random_child(scheme, bits, arc, first=first, **small).trained
 
 
@@ -101,9 +102,13 @@ CASES = [
     ("quantize", {"bits": 3, "out_filters": 6, "size": 9}),
     ("quantize", {"bits": 12}),  # needs sums in float64
 ]
+TABLED = [
+    ("ternarize", {"operations": TABLES["mixed"], "numbers": MIXED_NUMBERS}),
+    ("binarize", {"operations": TABLES["plain"]}),
+]
 
 
-@pytest.mark.parametrize(("scheme", "changes"), CASES)
+@pytest.mark.parametrize(("scheme", "changes"), CASES + TABLED)
 def test_onnxruntime_equals_the_definition(scheme, changes):
     check_standard(trained(scheme, **changes).simplified())
 
@@ -133,10 +138,11 @@ class Several(Quantized):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "bits"), [("ternarize", 4), ("binarize", 4), ("quantize", 3)]
+    ("scheme", "changes"),
+    [("ternarize", {}), ("binarize", {}), ("quantize", {"bits": 3}), *TABLED],
 )
-def test_the_qonnx_executor_equals_the_definition(scheme, bits):
-    network = trained(scheme, bits=bits).network
+def test_the_qonnx_executor_equals_the_definition(scheme, changes):
+    network = trained(scheme, **changes).network
     images = images_for(network, Several.batch)
     model = Several().model(network)
     onnx.checker.check_model(model)

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from enas.base.errors import InputError, UsageError
-from enas.base.files import MOST_JSON, open_regular
+from enas.base.files import MOST_JSON, open_regular, readable
 from enas.base.program import command
 from enas.flags.table import Settings
 from enas.report import ranking
@@ -45,7 +45,7 @@ def wanted(
       UsageError: a string in the file is wrong, or none is wanted.
       InputError: there is no ranking, or a file cannot be read.
     """
-    ranked = ranking.read(settings.output_dir)
+    ranked = _ranking_of(settings)
     searched = {one.arc: one.accuracy for one in ranked}
     strings: list[Wanted] = []
     if arcs_file is not None:
@@ -74,6 +74,20 @@ def once(strings: list[Wanted]) -> list[Wanted]:
     for one in strings:
         first.setdefault(one.arc, one)
     return list(first.values())
+
+
+def _ranking_of(settings: Settings) -> list[ranking.Ranked]:
+    """Returns the ranking of a search; none if there is none.
+
+    Raises:
+      InputError: it is damaged, or has a string of another table.
+    """
+    path = os.path.join(settings.output_dir, ranking.RANKING_FILE)
+    ranked = ranking.read(settings.output_dir)
+    with readable(path):
+        for one in ranked:
+            settings.parse_arc(one.arc)
+    return ranked
 
 
 def _arcs_of(path: str, settings: Settings) -> list[str]:
