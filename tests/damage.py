@@ -396,14 +396,15 @@ def try_header(rng: RNG, folder: str) -> None:
 
 def try_network(rng: RNG, folder: str) -> None:
     """A packed network: bytes damaged, or strange steps behind a right checksum."""
-    content = file.pack(damaged_networks.small_network(rng))
+    network = damaged_networks.small_network(rng)
+    content = file.pack(network)
     kind = rng.integers(3)
     if kind == 0:
         content = damaged(content, rng)
     elif kind == 1:
         content = damaged_networks.sealed(damaged(content, rng))
     else:
-        content = damaged_networks.strange(content, rng)
+        content = damaged_networks.strange(network, rng)
     _write(path := os.path.join(folder, file.FILE), content)
     network = file.read(path)
     assert len(network.classes) == network.steps[-1].parameters()["units"]

@@ -6,7 +6,8 @@ import zlib
 import numpy as np
 
 from enas.network import file
-from enas.network.formats import TERNARY, fixed
+from enas.network.formats import TERNARY, Format, fixed
+from enas.network.header import header_of
 from enas.network.network import Network, stored_by, values_of
 from enas.network.steps import (
     FUSED,
@@ -45,8 +46,8 @@ STEPS = (
     Dense((14,), 3, 1),
 )
 MOST_WORK = 2**22  # numbers of the largest image that is computed
-# Where the parts of a file begin, as docs/packed_file.md describes it.
-SIZE, HEADER = slice(12, 16), 16
+# Where the parts of a file are, as docs/packed_file.md describes it.
+VERSION, SIZE, HEADER = 8, slice(12, 16), 16
 
 
 def small_network(rng: np.random.Generator) -> Network:
@@ -74,17 +75,51 @@ def sealed(content: bytes) -> bytes:
     return content[:-4] + zlib.crc32(content[:-4]).to_bytes(4, "little")
 
 
-def with_header(content: bytes, header: bytes) -> bytes:
+def with_header(content: bytes, header: bytes, version: int) -> bytes:
     """A file's content with another header, sealed."""
     end = HEADER + int.from_bytes(content[SIZE], "little")
+    start = content[:VERSION] + version.to_bytes(4, "little")
     size = len(header).to_bytes(4, "little")
-    return sealed(content[:12] + size + header + content[end:])
+    return sealed(start + size + header + content[end:])
 
 
-def strange(content: bytes, rng: np.random.Generator) -> bytes:
+def json_header(network: Network) -> bytes:
+    """The header of version 1, which was JSON as a whole."""
+    rows: list[list] = []
+    for step in network.steps:
+        values = step.parameters().values()
+        read = step.inputs[0] if len(step.inputs) == 1 else step.inputs
+        texts = [str(v) if isinstance(v, Format) else v for v in values]
+        rows.append([step.kind, read, *texts])
+    content = {"about": network.about, "classes": network.classes, "steps": rows}
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def of_version_1(network: Network) -> bytes:
+    """The content of a network's file as earlier versions wrote it."""
+    return with_header(file.pack(network), json_header(network), 1)
+
+
+def strange(network: Network, rng: np.random.Generator) -> bytes:
     """A file whose checksum is right and whose steps or texts are not."""
-    end = HEADER + int.from_bytes(content[SIZE], "little")
-    header = json.loads(content[HEADER:end])
+    of_version = rng.choice([_strange_json, _strange_bytes])
+    return of_version(network, rng)
+
+
+def _strange_bytes(network: Network, rng: np.random.Generator) -> bytes:
+    line, end, steps = header_of(network).partition(b"\n")
+    changed = bytearray(steps)
+    for _ in range(rng.integers(1, 4)):
+        place = int(rng.integers(len(changed)))
+        few = rng.choice([0, 1, 2, 3, 7, 127, 128, 255, int(rng.integers(256))], 3)
+        taken = int(rng.integers(3))
+        changed[place : place + taken] = bytes(few[: rng.integers(4)].tolist())
+    return with_header(file.pack(network), line + end + bytes(changed), 2)
+
+
+def _strange_json(network: Network, rng: np.random.Generator) -> bytes:
+    header = json.loads(json_header(network))
     strangers = [-1, 0, 1, 2, 7, 2**16, 2**40, 10**30, 0.5, None, "ternary", [], {}]
     strangers += [True, "fixed17", "\ud800", "conv", [0], [2**70], [[0]], "9" * 5000]
     for _ in range(rng.integers(1, 4)):
@@ -107,7 +142,7 @@ def strange(content: bytes, rng: np.random.Generator) -> bytes:
             if kind == 4 and isinstance(row[place], int):
                 stranger = int(rng.integers(1, 9))
             row[place] = stranger
-    return with_header(content, json.dumps(header).encode())
+    return with_header(file.pack(network), json.dumps(header).encode(), 1)
 
 
 def use(content: bytes) -> None:

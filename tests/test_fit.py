@@ -127,8 +127,7 @@ def test_a_keras_model_that_fits():
     flags = {f"child_{name}": value for name, value in sizes.items()}
     flags |= {"img_size": 16}
     small, large = (
-        enas.keras_model(SMALL_ARC, fit_kb=kb, **flags).count_params()
-        for kb in (8, 20)
+        enas.keras_model(SMALL_ARC, fit_kb=kb, **flags).count_params() for kb in (8, 20)
     )
     assert small < large
 

@@ -1,6 +1,8 @@
 """A network as plain data: formats, steps, thresholds, and its file."""
 
 import json
+import os
+import re
 import struct
 import tracemalloc
 import zlib
@@ -15,6 +17,7 @@ from enas.base.errors import InputError
 from enas.network import file
 from enas.network.formats import (
     BINARY,
+    FORMATS,
     MOST_BITS,
     REAL,
     TERNARY,
@@ -26,11 +29,13 @@ from enas.network.formats import (
     to_bits,
     values_of,
 )
-from enas.network.network import Network, stored_by
+from enas.network.header import header_of, step_of
+from enas.network.network import MOST_STEPS, Network, stored_by
 from enas.network.simplify import cuts_of
 from enas.network.steps import (
     COLUMNS,
     FUSED,
+    KINDS,
     ROWS,
     SEPARATE,
     Activate,
@@ -51,7 +56,9 @@ from enas.network.steps import (
     real,
 )
 from enas.space.schemes import make_scheme
+from tests.damaged_networks import json_header, of_version_1
 from tests.networks import edges, levels_of, random_tensor
+from tests.runs import ROOT
 
 LOW_BIT = [BINARY, TERNARY, *map(fixed, range(2, MOST_BITS + 1))]
 NORM_FORMATS = [BINARY, TERNARY, fixed(2), fixed(3)]
@@ -162,7 +169,7 @@ def test_thresholds_of_tiny_scales(roundings):
 
 # The file
 
-FORMATS = st.sampled_from([BINARY, TERNARY, *map(fixed, (2, 3, 5, 8, 13, 16))])
+SOME_FORMATS = st.sampled_from([BINARY, TERNARY, *map(fixed, (2, 3, 5, 8, 13, 16))])
 
 
 def network_of(form, height, width, channels, filters, classes, cuts=True):
@@ -201,7 +208,7 @@ def network_of(form, height, width, channels, filters, classes, cuts=True):
 
 @settings(max_examples=40)
 @given(
-    FORMATS,
+    SOME_FORMATS,
     *(st.integers(1, 7) for _ in range(5)),
 )
 def test_a_file_gives_its_network_back(form, height, width, channels, filters, classes):
@@ -217,6 +224,10 @@ def test_a_file_gives_its_network_back(form, height, width, channels, filters, c
             np.testing.assert_array_equal(one, other)
             assert one.shape == other.shape and other.dtype.itemsize in (4, 8)
     assert file.pack(again) == content
+    # So does one that an earlier version wrote.
+    older = of_version_1(network)
+    assert len(older) > len(content)
+    assert file.pack(file.unpack(older)) == content
 
 
 def test_odd_sizes_take_no_more_than_their_bits():
@@ -229,8 +240,34 @@ def test_odd_sizes_take_no_more_than_their_bits():
             else:
                 low += stored.bits
     assert low % 8  # the last byte is not full
-    rest = len(file.pack(network)) - len(file.header_of(network))
+    rest = len(file.pack(network)) - len(header_of(network))
     assert rest == 8 + 4 + 4 + (low + 7) // 8 + 4 * real_numbers + 4
+
+
+def test_the_header_is_that_of_the_docs():
+    with open(os.path.join(ROOT, "docs", "packed_file.md"), encoding="utf-8") as page:
+        text = page.read()
+    steps = (
+        Image((), 32, 32, 1),
+        Normalize((0,)),
+        Convolve((1,), 3, 48, fixed(4), COLUMNS),
+        Norm((2,), FUSED),
+        Activate((3,), TERNARY),
+    )
+    for number, step in enumerate(steps):
+        assert f"\n{step_of(step, number).hex(' ')}  " in text
+    rows = re.findall(r"^\| ([\d, ]+) \| (`\w+`[^|]*) \|", text, re.M)
+    names = {
+        int(number): name.strip("`")
+        for numbers, row in rows
+        for number, name in zip(numbers.split(", "), row.split(", "), strict=True)
+        if name.strip("`") in KINDS
+    }
+    assert [names[n] for n in range(len(KINDS))] == list(KINDS)
+    forms = {name.strip("`"): int(number) for number, name in rows if name[0] == "`"}
+    for form in (REAL, BINARY, TERNARY):
+        assert forms[str(form)] == FORMATS.index(form)
+    assert [FORMATS[n + 1] for n in range(2, MOST_BITS + 1)] == LOW_BIT[2:]
 
 
 SMALL = network_of(BINARY, 4, 4, 1, 1, 2)
@@ -242,6 +279,7 @@ def sealed(content):
 
 
 def packed(header, body=b"", size=None, magic=file.MAGIC, version=1):
+    """A file, of version 1 unless another is named."""
     if not isinstance(header, bytes):
         header = json.dumps(header).encode()
     size = len(header) if size is None else size
@@ -249,12 +287,12 @@ def packed(header, body=b"", size=None, magic=file.MAGIC, version=1):
 
 
 def header(**changes):
-    return json.loads(file.header_of(SMALL)) | changes
+    return json.loads(json_header(SMALL)) | changes
 
 
 def body():
     content = file.pack(SMALL)
-    return content[16 + len(file.header_of(SMALL)) : -4]
+    return content[16 + len(header_of(SMALL)) : -4]
 
 
 def with_step(number, *row):
@@ -269,13 +307,24 @@ def with_parameter(number, *parameters):
     return with_step(number, kind, inputs, *parameters)
 
 
+LINE, STEPS = header_of(SMALL).split(b"\n", 1)
+LINE += b"\n"
+NORMALIZE, ACTIVATE, CONCAT = map(list(KINDS).index, ("normalize", "act", "concat"))
+IMAGE = STEPS[:4]  # its kind, height, width and channels
+
+
+def newer(*steps, line=LINE):
+    """A file of version 2 with other bytes for its steps."""
+    return packed(line + b"".join(map(bytes, steps)), body(), version=2)
+
+
 CONTENT = file.pack(SMALL)
 NEST = b"[" * 100_000
 DAMAGES = {
     "empty": (b"", "does not begin as one"),
     "magic": (CONTENT.replace(b"\r\n", b"\n", 1), "does not begin as one"),
     "too short": (CONTENT[:19], "does not begin as one"),
-    "version": (packed(header(), body(), version=2), "version is 2; this .* reads 1"),
+    "version": (packed(header(), body(), version=3), "is 3; this .* reads 1 and 2"),
     "checksum": (CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]), "checksum is wrong"),
     "one bit": (CONTENT[:60] + bytes([CONTENT[60] ^ 4]) + CONTENT[61:], "checksum"),
     "cut off": (CONTENT[:-5], "checksum is wrong; it was damaged or cut off"),
@@ -285,7 +334,7 @@ DAMAGES = {
     "no JSON": (packed(b"{"), "header is damaged"),
     "no text": (packed(b"\xff"), "header is damaged"),
     "a deep header": (packed(NEST), "header is damaged"),
-    "a list": (packed([]), "lists no steps"),
+    "a list": (packed([]), "names nothing"),
     "no steps": (packed(header(steps=None)), "lists no steps"),
     "no names": (packed(header(classes=None)), "names no classes"),
     "no facts": (packed(header(about=[])), "names no classes"),
@@ -327,6 +376,22 @@ DAMAGES = {
         "stores too large a tensor",
     ),
     "large window": (packed(with_parameter(11, 65536, 2)), "window of step 11 is too"),
+    "2: no line": (packed(b"{}", version=2), "has no line of names"),
+    "2: no JSON": (newer(STEPS, line=b"{\n"), "header is damaged"),
+    "2: a list": (newer(STEPS, line=b"[]\n"), "names nothing"),
+    "2: no names": (newer(STEPS, line=b"{}\n"), "names no classes"),
+    "2: no steps": (newer(), "first .* must be its image"),
+    "2: kind": (newer([99]), "has a step 99, which there is not"),
+    "2: format": (newer(IMAGE, [ACTIVATE, 1, 99]), "has a format 99, which"),
+    "2: cut off": (newer(STEPS[:-1]), "ends within a step"),
+    "2: long": (newer([0, 255, 255, 255, 1]), "number in its header is too long"),
+    "2: zeros": (newer([0, 132, 0, 1, 1]), "number in its header is too long"),
+    "2: itself": (newer(IMAGE, [NORMALIZE, 0]), "not before it"),
+    "2: below": (newer(IMAGE, [NORMALIZE, 2]), "not before it"),
+    "2: inputs": (newer(IMAGE, [CONCAT, 2, 1, 1]), "step 1 reads 2 steps"),
+    "2: zero": (newer([0, 0, 4, 1], [NORMALIZE, 1]), "height of step 0 is 0"),
+    "2: many": (newer(IMAGE, [NORMALIZE, 1] * MOST_STEPS), f"more than {MOST_STEPS}"),
+    "2: more": (newer(STEPS, [NORMALIZE, 1]), "reads an image where there is none"),
 }
 
 
@@ -346,7 +411,7 @@ def test_a_damaged_file_is_one_message(name, tmp_path):
 def test_a_code_out_of_range_is_told():
     network = network_of(TERNARY, 4, 4, 1, 1, 2)
     content = bytearray(file.pack(network)[:-4])
-    start = 16 + len(file.header_of(network))
+    start = 16 + len(header_of(network))
     bits = 9 * 4  # of the first convolution; then the depthwise kernel's 9 trits
     content[start + bits // 8 + 1] |= 0b11
     with pytest.raises(ValueError, match="a stored number is not ternary"):

@@ -6,30 +6,22 @@ it has checked how much the file has.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from enas.base.errors import InputError
 from enas.base.files import open_regular, write_bytes
-from enas.network.formats import (
-    Format,
-    codes_of,
-    format_named,
-    from_bits,
-    to_bits,
-    values_of,
-)
+from enas.network import header, json_header
+from enas.network.formats import codes_of, from_bits, to_bits, values_of
+from enas.network.header import header_of
 from enas.network.network import Network, stored_by
-from enas.network.network import values_of as values_of_steps
-from enas.network.steps import KINDS, Step, Stored
+from enas.network.steps import Stored
 
 MAGIC = b"\x89LBN\r\n\x1a\n"
-VERSION = 1
+VERSION = 2  # of the files that are written
 FILE = "network.lbn"
 MOST_BYTES = 2**26
 MOST_HEADER = 2**24
@@ -37,30 +29,8 @@ _START = struct.Struct("<8sII")  # magic, version, bytes of the header
 _CHECKSUM = struct.Struct("<I")
 AROUND_HEADER = _START.size + _CHECKSUM.size  # bytes
 REAL_BYTES = 4
-
-
-def header_of(network: Network) -> bytes:
-    """Returns the header: everything but the tensors, as JSON."""
-    content = {
-        "about": network.about,
-        "classes": network.classes,
-        "steps": [row_of(step) for step in network.steps],
-    }
-    return json_bytes(content)
-
-
-def json_bytes(content: Any) -> bytes:
-    """Returns a header, or a part of one, as it stands in the file."""
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def row_of(step: Step) -> list:
-    """Returns what the header says of a step."""
-    values = step.parameters().values()
-    parameters = [str(v) if isinstance(v, Format) else v for v in values]
-    single = len(step.inputs) == 1
-    return [step.kind, step.inputs[0] if single else step.inputs, *parameters]
+# For each version that is read, what returns the network of a header.
+_READ = {1: json_header.network_of, VERSION: header.network_of}
 
 
 def tensor_bits(stored: Sequence[Stored]) -> int:
@@ -74,10 +44,14 @@ def file_bytes(network: Network) -> int:
     ⌈bits of all low-bit tensors / 8⌉, 4 bytes for each real number, and the header
     with what surrounds it.
     """
-    stored = [tensor for tensors in stored_by(network.steps) for tensor in tensors]
-    packed = tensor_bits([tensor for tensor in stored if not is_real(tensor)])
-    reals = sum(tensor.numbers for tensor in stored if is_real(tensor))
-    return overhead_bytes(network) + -(-packed // 8) + REAL_BYTES * reals
+    return overhead_bytes(network) + _tensor_bytes(stored_by(network.steps))
+
+
+def _tensor_bytes(stored: Sequence[Sequence[Stored]]) -> int:
+    tensors = [tensor for row in stored for tensor in row]
+    packed = tensor_bits([tensor for tensor in tensors if not is_real(tensor)])
+    reals = sum(tensor.numbers for tensor in tensors if is_real(tensor))
+    return -(-packed // 8) + REAL_BYTES * reals
 
 
 def overhead_bytes(network: Network) -> int:
@@ -100,7 +74,7 @@ def is_real(tensor: Stored) -> bool:
 
 def pack(network: Network) -> bytes:
     """Returns the content of a network's file."""
-    header = header_of(network)
+    head = header_of(network)
     bits, reals = [np.empty(0, np.uint8)], []
     for stored, tensors in zip(stored_by(network.steps), network.tensors, strict=True):
         for tensor, values in zip(stored, tensors, strict=True):
@@ -109,7 +83,7 @@ def pack(network: Network) -> bytes:
             else:
                 bits.append(to_bits(_codes(values, tensor), tensor.width))
     low = np.packbits(np.concatenate(bits), bitorder="little")
-    content = _START.pack(MAGIC, VERSION, len(header)) + header
+    content = _START.pack(MAGIC, VERSION, len(head)) + head
     content += low.tobytes() + b"".join(reals)
     return content + _CHECKSUM.pack(zlib.crc32(content))
 
@@ -166,16 +140,17 @@ def unpack(content: bytes) -> Network:
     if len(content) < _START.size + _CHECKSUM.size or not content.startswith(MAGIC):
         raise ValueError("it does not begin as one")
     _, version, size = _START.unpack_from(content)
-    if version != VERSION:
-        raise ValueError(f"its version is {version}; this program reads {VERSION}")
+    if version not in _READ:
+        known = " and ".join(map(str, _READ))
+        raise ValueError(f"its version is {version}; this program reads {known}")
     end = len(content) - _CHECKSUM.size
     if _CHECKSUM.unpack_from(content, end)[0] != zlib.crc32(content[:end]):
         raise ValueError("its checksum is wrong; it was damaged or cut off")
     if size > min(MOST_HEADER, end - _START.size):
         raise ValueError("its header is longer than the file")
-    network = _network_of(content[_START.size : _START.size + size])
+    network = _READ[version](content[_START.size : _START.size + size])
     stored = stored_by(network.steps)
-    if file_bytes(network) - overhead_bytes(network) != end - _START.size - size:
+    if _tensor_bytes(stored) != end - _START.size - size:
         raise ValueError("it has not as many bytes as its header says")
     return network._replace(tensors=_tensors(content[_START.size + size : end], stored))
 
@@ -202,50 +177,3 @@ def _tensors(content: bytes, stored: list[tuple[Stored, ...]]) -> tuple:
             row.append(values.reshape(tensor.shape))
         found.append(tuple(row))
     return tuple(found)
-
-
-def _network_of(header: bytes) -> Network:
-    """Returns the network of a header, without its tensors."""
-    try:
-        content = json.loads(header.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"its header is damaged: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
-        raise ValueError("its header lists no steps")
-    steps = tuple(_step_of(row) for row in content["steps"])
-    classes, about = content.get("classes"), content.get("about")
-    if not isinstance(about, dict) or not isinstance(classes, list):
-        raise ValueError("its header names no classes")
-    if not all(isinstance(text, str) for text in (*classes, *about.values())):
-        raise ValueError("a name in its header is no text")
-    network = Network(steps, (), tuple(classes), (), about)
-    (logits,) = values_of_steps(steps)[-1].shape
-    if logits != len(classes):
-        raise ValueError(f"it has {len(classes)} classes and {logits} logits")
-    return network
-
-
-def _step_of(row: Any) -> Step:
-    if not isinstance(row, list) or len(row) < 2 or row[0] not in list(KINDS):
-        raise ValueError(f"{str(row)[:40]!r} is no step")
-    name, inputs, *parameters = row
-    inputs = [inputs] if type(inputs) is int else inputs
-    if not isinstance(inputs, list) or not all(type(i) is int for i in inputs):
-        raise ValueError(f"the inputs of {str(row)[:40]!r} are no numbers of steps")
-    values = [_parameter(value) for value in parameters]
-    try:
-        step = KINDS[name](tuple(inputs), *values)
-    except TypeError:
-        raise ValueError(
-            f"{str(row)[:40]!r} has not the parameters of a {name}"
-        ) from None
-    for field, value in step.parameters().items():
-        if isinstance(value, Format) is not (field == "format"):
-            raise ValueError(f"{field} of {str(row)[:40]!r} is of the wrong kind")
-    return step
-
-
-def _parameter(value: Any) -> Any:
-    if type(value) is int:
-        return value
-    return format_named(value)

@@ -67,10 +67,9 @@ def fixed(bits: int) -> Format:
     return Format("fixed", bits)
 
 
-_BY_NAME = {
-    str(form): form
-    for form in (REAL, BINARY, TERNARY, *map(fixed, range(2, MOST_BITS + 1)))
-}
+# The place of a format is its number in a packed file.
+FORMATS = (REAL, BINARY, TERNARY, *map(fixed, range(2, MOST_BITS + 1)))
+_BY_NAME = {str(form): form for form in FORMATS}
 
 
 def format_named(text: str) -> Format:

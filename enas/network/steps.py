@@ -82,10 +82,12 @@ class Step:
     """One step. Its fields after `inputs` are its parameters: integers or a Format.
 
     Attributes:
-      inputs: the numbers of the steps that it reads.
+      reads: how many steps it reads; None for any number.
+      inputs: the numbers of these steps.
     """
 
     kind: ClassVar[str]
+    reads: ClassVar[int | None] = 1
     inputs: tuple[int, ...]
 
     def value(self, *inputs: Value) -> Value:
@@ -168,6 +170,7 @@ class Image(Step):
     """The image, uint8 [H, W, C]: always the first step."""
 
     kind = "image"
+    reads = 0
     height: int
     width: int
     channels: int
@@ -494,6 +497,7 @@ class Add(Step):
     """x + y, in float32."""
 
     kind = "add"
+    reads = 2
 
     def value(self, x, y):
         _need(x == y and x.integers is None, "numbers that are added do not fit")
@@ -518,6 +522,7 @@ class Concatenate(Step):
     """The channels of its inputs one after another."""
 
     kind = "concat"
+    reads = None
 
     def value(self, *inputs):
         _need(bool(inputs), "a concatenation reads nothing")
@@ -590,6 +595,7 @@ class Dense(Step):
         return [slice(n, min(n + size, channels)) for n in range(0, channels, size)]
 
 
+# The place of a kind is its number in a packed file, so add new ones at the end.
 KINDS: dict[str, type[Step]] = {
     step.kind: step
     for step in (

@@ -2,9 +2,9 @@
 
 The steps are those that the walk over a fixed child's graph lists (enas/export/walk.py)
 and that enas/network/simplify.py makes of them, in the same order: also the header of
-the file is counted, in which steps stand by their numbers. A layer here is that of
-`FixedChild`, an operation that of `enas/common_ops.py`. tests/test_cost.py compares the
-result with the file, for strings, tables and formats of all kinds.
+the file is counted, which says how far before a step its inputs are. A layer here is
+that of `FixedChild`, an operation that of `enas/common_ops.py`. tests/test_cost.py
+compares the result with the file, for strings, tables and formats of all kinds.
 
 This module must not import TensorFlow.
 """
@@ -15,8 +15,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from enas.network.file import AROUND_HEADER, REAL_BYTES, json_bytes
+from enas.network.file import AROUND_HEADER, REAL_BYTES
 from enas.network.formats import Format
+from enas.network.header import line_of
 from enas.network.steps import (
     AveragePool,
     Dense,
@@ -104,13 +105,12 @@ def cost_of(arc: Arc, shape: NetworkShape) -> Cost:
     steps = Steps()
     _add_network(steps, arc, shape)
     about = about_network(str(arc), shape.scheme.name, shape.operations)
-    header = {"about": about, "classes": shape.classes, "steps": []}
     total = steps.total()
     return Cost(
         -(-total.weight_bits // 8),
         AROUND_HEADER
-        + len(json_bytes(header))
-        + total.chars
+        + len(line_of(about, shape.classes))
+        + total.header
         + -(-total.bits // 8)
         + REAL_BYTES * total.reals,
         total.work,

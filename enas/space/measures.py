@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from enas.network.file import is_real, json_bytes, row_of
+from enas.network.file import is_real
 from enas.network.formats import Format
+from enas.network.header import bytes_without_inputs
 from enas.network.simplify import pays
 from enas.network.steps import (
     FUSED,
@@ -42,8 +43,7 @@ class Measure(NamedTuple):
 
     Attributes:
       steps: how many they are.
-      chars: bytes of their rows in the header, without the numbers of the steps that
-        they read and the commas between rows.
+      header: their bytes in the file's header, without those that say what they read.
       bits: of the low-bit tensors that they store, and reals, of the real ones, the
         numbers.
       weight_bits: of their kernels alone, low-bit or real.
@@ -51,7 +51,7 @@ class Measure(NamedTuple):
     """
 
     steps: int
-    chars: int
+    header: int
     bits: int
     reals: int
     weight_bits: int
@@ -66,12 +66,12 @@ def measure(steps: Sequence[Step], *inputs: Value) -> Measure:
     """Measures a run of steps.
 
     Args:
-      steps: the first one reads `inputs`. The numbers of inputs must have one digit.
+      inputs: what the first one reads.
     """
-    chars = bits = reals = weight_bits = work = 0
+    header = bits = reals = weight_bits = work = 0
     for step in steps:
         output, stored = step.value(*inputs), step.stores(*inputs)
-        chars += len(json_bytes(row_of(step))) - len(step.inputs)
+        header += bytes_without_inputs(step)
         low = sum(tensor.bits for tensor in stored if not is_real(tensor))
         numbers = sum(tensor.numbers for tensor in stored if is_real(tensor))
         bits, reals = bits + low, reals + numbers
@@ -80,7 +80,7 @@ def measure(steps: Sequence[Step], *inputs: Value) -> Measure:
             pixels = math.prod(output.shape[:-1])
             work += pixels * sum(tensor.numbers for tensor in stored)
         inputs = (output,)
-    return Measure(len(steps), chars, bits, reals, weight_bits, work)
+    return Measure(len(steps), header, bits, reals, weight_bits, work)
 
 
 def _image(size: int, channels: int, read: Format | None) -> Value:

@@ -10,11 +10,10 @@ This module must not import TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from enas.network.formats import Format
-from enas.network.network import MOST_STEPS
+from enas.network.header import number_bytes
 from enas.space.measures import (
     Kernel,
     Measure,
@@ -23,15 +22,13 @@ from enas.space.measures import (
     with_threshold,
 )
 
-_DIGITS = [len(str(number)) for number in range(MOST_STEPS)]
-_DIGITS_BEFORE = [0, *accumulate(_DIGITS)]  # of all numbers below
-
 
 class Made:
     """What a run of steps makes.
 
     Attributes:
-      inputs: what its steps read of others' outputs.
+      inputs: what its steps read of others: first what its first step reads, then what
+        its last one does.
       kernel: its convolution, if a batch norm ends it that may become a threshold.
       readers: how many steps read it.
       activated: what activations make of it, by their format; None if none reads it.
@@ -113,9 +110,9 @@ class Steps:
         """Numbers the steps, and returns what all of them take.
 
         A batch norm that only one activation reads becomes a threshold where that takes
-        less room. The commas between the header's rows are counted, too.
+        less room.
         """
-        steps = chars = bits = reals = weight_bits = work = 0
+        steps = header = bits = reals = weight_bits = work = 0
         for made in self._made:
             taken, after, is_threshold = made.measure, made.activated, False
             if after and made.kernel and made.readers == 1:
@@ -123,11 +120,12 @@ class Steps:
                 threshold = with_threshold(made.kernel, form)
                 if threshold:
                     taken, is_threshold = threshold, True
-            count, own_chars, own_bits, own_reals, own_weight_bits, own_work = taken
+            count, own_header, own_bits, own_reals, own_weight_bits, own_work = taken
+            last, reader = steps + count - 1, steps
             for x in made.inputs:
-                chars += _DIGITS[x.number]
-            last = steps + count - 1
-            chars += own_chars + _DIGITS_BEFORE[last] - _DIGITS_BEFORE[steps]
+                header += number_bytes(reader - x.number)
+                reader = last
+            header += own_header + count - 1  # the others read the step before them
             bits += own_bits
             reals += own_reals
             weight_bits += own_weight_bits
@@ -139,6 +137,6 @@ class Steps:
                 if is_threshold:
                     activated.number = last
                 else:
-                    chars += activated.measure.chars + _DIGITS[last]
+                    header += activated.measure.header + number_bytes(steps - last)
                     activated.number, steps = steps, steps + 1
-        return Measure(steps, chars + steps - 1, bits, reals, weight_bits, work)
+        return Measure(steps, header, bits, reals, weight_bits, work)
