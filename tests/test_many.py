@@ -218,6 +218,11 @@ def test_other_flags_are_named(tmp_path):
     fake_training.train(
         str(tmp_path), ARCS[:1], 1, seed=1, child_out_filters=8, max_minutes=3
     )
+    # A folder of before there was a flag had its default.
+    newer = {"seed": 1, "child_out_filters": 8, "child_ops": "classic", "fit_kb": 0.0}
+    fake_training.train(str(tmp_path), ARCS[:1], 1, **newer)
+    with pytest.raises(UsageError, match=r"another fit_kb \(was 0.0\); name"):
+        fake_training.train(str(tmp_path), ARCS[:1], 1, **newer | {"fit_kb": 9.0})
 
 
 def test_foreign_folders_are_left_alone(tmp_path):

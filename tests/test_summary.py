@@ -7,6 +7,7 @@ from enas.fixed_child import FixedChild
 from enas.micro_child import MicroChild
 from enas.report.summary import Part, parts_of, table
 from enas.space.arc import arc_from_numbers
+from enas.space.operations import TABLES
 from enas.space.schemes import make_scheme
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import SCHEME_NAMES, images_and_labels, placeholders, tiny_config
@@ -83,6 +84,76 @@ def test_a_fixed_child_counted_by_hand(graph, scheme):
     assert sum(part.weights for part in parts.values()) == model.count_params()[0]
     total = _total(list(parts.values()))
     assert f" {sum(part.multiply_adds for part in parts.values()):,} " in total
+
+
+# The same cells of other tables. By hand, for each layer: numbers in kernels by their
+# bits, numbers in batch norms, multiply-adds, what convolutions read.
+TABLED = {
+    "mixed": (
+        [1, 0, 0, 8, 1, 5, 1, 6],  # 3×3 in 1 bit, 5×5 in 4 bits
+        {
+            "layer 0, normal": (
+                {1: 2 * (36 + 16), 8: 2 * 48 + 16},
+                *(40, 64 * (2 * 48 + 16 + 2 * (36 + 16)), {"act": 5, "sums": 2}),
+            ),
+            "layer 1, reduction": (
+                {2: 96 + 32 + 64 + 64, 4: 2 * (25 * 8 + 64)},
+                *(96, 64 * (96 + 32 + 64) + 16 * (2 * (25 * 8 + 64) + 64)),
+                {"act": 5, "sums": 2, "real": 1},
+            ),
+            "layer 2, normal": (
+                {1: 2 * (72 + 64), 2: 32 + 128 + 64},
+                *(80, 16 * (32 + 128 + 64 + 2 * (72 + 64)), {"act": 5, "sums": 2}),
+            ),
+        },
+    ),
+    "plain": (
+        NUMBERS,
+        {
+            "layer 0, normal": (
+                {8: 2 * 48 + 16 + 9 * 16},
+                *(32, 64 * (2 * 48 + 16 + 9 * 16), {"act": 4}),
+            ),
+            "layer 1, reduction": (
+                {2: 96 + 32 + 64 + 25 * 64 + 64},
+                *(80, 64 * (96 + 32 + 64) + 16 * (25 * 64 + 64)),
+                {"act": 4, "real": 1},
+            ),
+            "layer 2, normal": (
+                {2: 32 + 128 + 64 + 9 * 64},
+                *(64, 16 * (32 + 128 + 64 + 9 * 64), {"act": 4}),
+            ),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLED)
+def test_other_tables_counted_by_hand(graph, name):
+    numbers, counted = TABLED[name]
+    operations = TABLES[name]
+    config = tiny_config(
+        num_layers=1,
+        num_cells=1,
+        first_scheme=make_scheme("quantize", 8),
+        operations=operations,
+    )
+    arc = arc_from_numbers(numbers, operations)
+    model = FixedChild(config, arc, tf.constant(0.0))
+    outputs = model.build(*images_and_labels(config), True)
+    parts = {part.name: part for part in parts_of(model, outputs)}
+    assert list(parts) == list(COUNTED)
+    for layer, (latent, others, work, reads) in counted.items():
+        part = parts[layer]
+        assert part.weights == sum(latent.values()) + others
+        assert part.bits == tuple(sorted(latent))
+        assert part.multiply_adds == work
+        assert part.reads == reads
+        bits = sum(bits * count for bits, count in latent.items())
+        assert part.packed_bytes == -(-(bits + 2 * others * 32) // 8)
+        shown = ",".join(map(str, sorted(latent)))
+        (row,) = [x for x in table(list(parts.values())).splitlines() if layer in x]
+        assert f" {shown} " in row
 
 
 def test_the_aux_head_stands_below_and_is_not_counted(graph):
