@@ -45,6 +45,7 @@ CONSTANTS = {
     "child_scheme": "ternarize",
     "child_first_scheme": "",
     "child_n_bits": 4,
+    "child_head_bits": 0,
     # Child: shape
     "child_num_layers": 6,
     "child_num_cells": 5,

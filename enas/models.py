@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from enas import common_ops
 from enas.base import random_numbers
-from enas.common_ops import Context, create_weight, create_weights
+from enas.common_ops import Context, Piece, create_weight, create_weights
 from enas.space.layer_plan import aux_layer
 from enas.space.operations import (
     CLASSIC,
@@ -41,6 +41,7 @@ class ChildConfig(NamedTuple):
       out_filters: filters before the first reduction; each reduction doubles them.
       pool_layers: the numbers of the reduction layers, ascending.
       first_scheme: the scheme of the stem and layer 0.
+      head_scheme: that of the classifier's weights; None for real ones.
       operations: the table of operations; those with a scheme of their own keep it in
         all layers.
       shortcut: whether a layer adds its second input, calibrated, to its output.
@@ -67,6 +68,7 @@ class ChildConfig(NamedTuple):
     pool_layers: tuple[int, ...]
     scheme: Scheme
     first_scheme: Scheme
+    head_scheme: Scheme | None = None
     operations: Operations = CLASSIC
     use_aux_heads: bool = True
     shortcut: bool = False
@@ -300,11 +302,20 @@ class Model:
             x = tf.nn.max_pool2d(x, stride, stride, "SAME")
         return output + (tf.tile(x, [1, 1, 1, nodes]) if nodes > 1 else x)
 
-    def _dense(self, x: tf.Tensor) -> tf.Tensor:
-        """Maps [N, C] to logits [N, K]; the weights are real-valued in every scheme."""
+    def _dense(self, x: tf.Tensor, scheme: Scheme | None = None) -> tf.Tensor:
+        """Maps [N, C] to logits [N, K].
+
+        Args:
+          scheme: that of the weights, which are real-valued without one.
+        """
         shape = [x.shape[-1], self.config.num_classes]
-        w = create_weight("w", shape, self._dense_initial(shape))
-        return tf.matmul(x, w)
+        initial = self._dense_initial(shape)
+        if scheme is None or scheme.H is None:
+            return tf.matmul(x, create_weight("w", shape, initial))
+        piece = Piece(math.prod(shape), scheme.H, "kernel", scheme.format)
+        return tf.matmul(
+            x, scheme.quantize(create_weight("w", shape, initial, [piece]))
+        )
 
     def _dense_initial(self, shape: list[int]) -> Callable:
         fan_in, fan_out = shape
@@ -321,7 +332,7 @@ class Model:
         x = tf.reduce_mean(x, axis=[1, 2])  # [N, C]
         if build.training and self.config.keep_prob < 1.0:
             x = common_ops.dropout(x, self.config.keep_prob)
-        return self._dense(x)
+        return self._dense(x, self.config.head_scheme)
 
     def _aux_head(self, build: Build, layer: int, x: tf.Tensor) -> tf.Tensor:
         """Maps a layer's output [N, H, W, C] to logits [N, K].

@@ -87,7 +87,9 @@ def json_header(network: Network) -> bytes:
     """The header of version 1, which was JSON as a whole."""
     rows: list[list] = []
     for step in network.steps:
-        values = step.parameters().values()
+        values = list(step.parameters().values())
+        if isinstance(step, Dense):
+            del values[2]  # its weights were real
         read = step.inputs[0] if len(step.inputs) == 1 else step.inputs
         texts = [str(v) if isinstance(v, Format) else v for v in values]
         rows.append([step.kind, read, *texts])

@@ -13,7 +13,7 @@ from enas.network.network import Network, values_of
 from enas.network.steps import real
 from enas.session.session import session_config
 from enas.space.arc import Arc, arc_from_numbers
-from enas.space.schemes import ACTIVATION, make_scheme
+from enas.space.schemes import ACTIVATION, head_spec, make_scheme
 from tests.children import tiny_config
 
 # Each operation, on the images of either of the two layers before.
@@ -56,6 +56,7 @@ def random_child(
     channels=1,
     size=8,
     first=None,
+    head=0,
     classes=CLASSES,
     count=4,
     compare=False,
@@ -66,6 +67,7 @@ def random_child(
 
     Args:
       first: (scheme, bits) of the stem and layer 0; those of the others if None.
+      head: the bits of the classifier's weights; 0 for real ones.
       count: how many images it sees.
       compare: whether `made` is wanted.
       changes: see ChildConfig.
@@ -77,6 +79,7 @@ def random_child(
         num_classes=len(classes),
         num_cells=len(arc.normal),
         first_scheme=make_scheme(*(first or (scheme, bits))),
+        head_scheme=head_spec(head).make(),
         **changes,
     )._replace(scheme=make_scheme(scheme, bits))
     rng = np.random.default_rng(seed)

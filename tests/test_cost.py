@@ -25,7 +25,7 @@ from enas.space.arc import arc_from_numbers, parse_arc, random_arc
 from enas.space.cost import NetworkShape, about_network, cost_of
 from enas.space.layer_plan import default_pool_layers
 from enas.space.operations import TABLES
-from enas.space.schemes import SchemeSpec
+from enas.space.schemes import SchemeSpec, head_spec
 from tests.children import tiny_config
 
 SPECS = [
@@ -47,6 +47,7 @@ def built(arc, shape):
         out_filters=shape.out_filters,
         pool_layers=shape.pool_layers,
         first_scheme=shape.first_scheme.make(),
+        head_scheme=shape.head_scheme.make(),
         operations=shape.operations,
         shortcut=shape.shortcut,
         op_shortcut=shape.op_shortcut,
@@ -109,6 +110,7 @@ def test_any_string_costs_what_its_network_takes(
         first,
         operations,
         *switches,
+        head_spec(data.draw(st.sampled_from([0, 2, 8]))),
     )
     check(random_arc(data.draw(st.integers(1, 4)), rng, operations), shape)
 

@@ -55,6 +55,7 @@ EVERY = {
     "mixed": {"out_filters": 6, "channels": 3, "first": ("quantize", 3)},
     "own bits": {"operations": TABLES["mixed"], "out_filters": 6, "op_shortcut": True},
     "plain": {"operations": TABLES["plain"], "scheme": "binarize", "out_filters": 6},
+    "a low-bit classifier": {"head": 8, "channels": 3, "out_filters": 6},
     "large": {"out_filters": 20, "size": 64, "num_layers": 0, "count": 1},
     "large binary": {"scheme": "binarize", "out_filters": 18, "size": 17, "count": 2},
 }

@@ -26,18 +26,19 @@ CASES = [
     ("quantize", 3, ARCS[1]),
     ("float", 3, ARCS[1]),
     ("ternarize", 1, MIXED_ARC, "mixed"),
-    ("binarize", 3, ARCS[1], "plain"),
+    ("binarize", 3, ARCS[1], "plain", 8),
 ]
 
 
 @cache
-def child(scheme, channels, arc=SMALL_ARC, table="classic", filters=4) -> Child:
+def child(scheme, channels, arc=SMALL_ARC, table="classic", head=0, filters=4) -> Child:
     """A random child that has seen 64 images of 8 pixels."""
     operations = TABLES[table]
     return random_child(
         scheme,
         arc=parse_arc(arc, len(arc.split()) // 8, operations),
         operations=operations,
+        head=head,
         channels=channels,
         first=None if scheme == "float" else ("quantize", 3),
         count=64,

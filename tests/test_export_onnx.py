@@ -101,6 +101,7 @@ CASES = [
     ("quantize", {"channels": 3, "op_shortcut": False}),
     ("quantize", {"bits": 3, "out_filters": 6, "size": 9}),
     ("quantize", {"bits": 12}),  # needs sums in float64
+    ("ternarize", {"head": 8}),
 ]
 TABLED = [
     ("ternarize", {"operations": TABLES["mixed"], "numbers": MIXED_NUMBERS}),
@@ -139,7 +140,7 @@ class Several(Quantized):
 
 @pytest.mark.parametrize(
     ("scheme", "changes"),
-    [("ternarize", {}), ("binarize", {}), ("quantize", {"bits": 3}), *TABLED],
+    [("ternarize", {"head": 4}), ("binarize", {}), ("quantize", {"bits": 3}), *TABLED],
 )
 def test_the_qonnx_executor_equals_the_definition(scheme, changes):
     network = trained(scheme, **changes).network

@@ -20,20 +20,21 @@ FLAGS = {
     "seed": 1,
 }
 CASES = [
-    # table, scheme, filters, layers
-    ("classic", "quantize", 2, 1),
-    ("mixed", "ternarize", 2, 2),
-    ("plain", "binarize", 6, 4),
+    # table, scheme, filters, layers, bits of the classifier's weights
+    ("classic", "quantize", 2, 1, 0),
+    ("mixed", "ternarize", 2, 2, 8),
+    ("plain", "binarize", 6, 4, 2),
 ]
 
 
-@pytest.mark.parametrize("table, scheme, filters, layers", CASES)
+@pytest.mark.parametrize("table, scheme, filters, layers, head", CASES)
 def test_a_search_and_the_training_of_its_best(
-    table, scheme, filters, layers, tmp_path
+    table, scheme, filters, layers, head, tmp_path
 ):
     """With reductions, the aux head and all else that the scripts have by default."""
     sizes = {"child_out_filters": filters, "child_num_layers": layers}
-    flags = FLAGS | sizes | {"child_ops": table, "child_scheme": scheme}
+    formats = {"child_scheme": scheme, "child_head_bits": head}
+    flags = FLAGS | sizes | formats | {"child_ops": table}
     out = str(tmp_path / "out")
     found = enas.search(num_epochs=1, controller_train_steps=1, output_dir=out, **flags)
     assert len(found.ranking) == 20
@@ -45,3 +46,4 @@ def test_a_search_and_the_training_of_its_best(
     shape = network_shape(settings, 1, network.classes)
     size = cost_of(settings.parse_arc(arc), shape).file_bytes
     assert os.path.getsize(f"{out}/{file.FILE}") == size
+    assert network.steps[-1].format.bits == (head or 32)

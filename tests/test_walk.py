@@ -61,7 +61,11 @@ def check(child):
 CASES = {
     # blocks: (scheme and bits, those of the stem and layer 0, changes)
     1: (("quantize", 8), ("binarize", 1), {"op_shortcut": True, "channels": 3}),
-    3: (("ternarize", 2), ("quantize", 4), {"shortcut": True, "node_mean": True}),
+    3: (
+        ("ternarize", 2),
+        ("quantize", 4),
+        {"shortcut": True, "node_mean": True, "head": 8},
+    ),
     5: (
         ("binarize", 1),
         ("ternarize", 2),
@@ -98,14 +102,16 @@ def test_every_step_equals_the_graph(blocks):
     st.sampled_from([4, 8]),
     st.tuples(*[st.booleans()] * len(SWITCHES)),
     st.sampled_from(list(TABLES.values())),
+    st.sampled_from([0, 2, 5, 16]),
 )
 def test_any_child_equals_its_graph(
-    blocks, seed, form, first, channels, filters, switches, operations
+    blocks, seed, form, first, channels, filters, switches, operations, head
 ):
     child = random_child(
         *form,
         random_arc(blocks, random.Random(seed), operations),
         operations=operations,
+        head=head,
         channels=channels,
         first=first,
         compare=True,

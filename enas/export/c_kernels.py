@@ -24,6 +24,7 @@ _PARTS = {
     "FILTER": _FORMAT,
     "ROUNDINGS": "[34]",
     "KEPT": r"int8|int16",
+    "WEIGHT": r"int8|float",
     "COMBINE": r"add|mean",
     "POOL": r"max_pool|average_pool",
 }
@@ -196,8 +197,9 @@ def _completions(values: dict[str, str], kept: dict[str, int]) -> dict[str, str]
         found["T"] = _TYPES[values["N"]]
         found["S"] = "int32_t" if values["N"] == "int16" else found["T"]
         found["WINDOW_VECTORS"] = _WINDOW_VECTORS if values["N"] == "int16" else ""
-    if "KEPT" in values:
-        found["KEPT_t"] = _TYPES[values["KEPT"]]
+    for part in ("KEPT", "WEIGHT"):
+        if part in values:
+            found[f"{part}_t"] = _TYPES[values[part]]
     if "ROUNDINGS" in values:
         found["NORM"] = _NORM[values["ROUNDINGS"]].format("f")
     if "COMBINE" in values:

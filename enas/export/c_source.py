@@ -11,7 +11,7 @@ from enas.export.c_kernels import Kernels
 from enas.export.c_plan import plan_of
 from enas.export.c_text import lines_of, number, string
 from enas.network.network import Network
-from enas.network.steps import Mean
+from enas.network.steps import Dense, Mean
 
 FILES = os.path.join(os.path.dirname(__file__), "c_files")
 MOST_BITS = 8  # of a number that C has kernels for
@@ -161,5 +161,7 @@ def _type_of(scratch: str) -> str:
 def _check_formats(network: Network) -> None:
     for step in network.steps:
         form = step.parameters().get("format")
-        if form is not None and (form.integers is None or form.bits > MOST_BITS):
+        if form is None or (isinstance(step, Dense) and form.integers is None):
+            continue
+        if form.integers is None or form.bits > MOST_BITS:
             raise ValueError(f"C has no kernels for {form} numbers; at most 8 bits")

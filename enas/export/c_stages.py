@@ -112,12 +112,13 @@ def _dense(source: Source, numbers: Sequence[int]) -> None:
     step = source.network.steps[number]
     (weights,) = source.network.tensors[number]
     assert isinstance(step, Dense)
-    units, _ = step.parameters().values()
     block = step.parts(len(weights))[0].stop
-    source.room("reals", units)
-    name = source.constant("float", "classifier", weights)
-    sizes = (len(weights), units, block)
-    source.call("dense", source.out(step.inputs[0]), *sizes, name, "logits")
+    source.room("reals", step.units)
+    kind, ctype = ("int8", "int8_t") if step.format.integers else ("float", "float")
+    name = source.constant(ctype, "classifier", weights)
+    sizes, unit = (len(weights), step.units, block), c_number(step.unit, "float")
+    read = source.out(step.inputs[0])
+    source.call(f"dense_{kind}", read, *sizes, name, unit, "logits")
 
 
 _STAGES: dict[type, Callable[[Source, Sequence[int]], None]] = {

@@ -120,7 +120,9 @@ def _norm(step: Step, name: str, stored: Arrays, latent: Arrays) -> Made:
 
 
 def _dense(step: Dense, name: str, stored: Arrays, latent: Arrays) -> Made:
-    return keras.layers.Dense(step.units, use_bias=False, name=name), stored
+    if step.format.integers is None:
+        return keras.layers.Dense(step.units, use_bias=False, name=name), stored
+    return _scheme_of(step.format).layer("dense", step.units, name=name), latent
 
 
 def _pool(kind: type) -> Callable:

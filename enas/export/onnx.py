@@ -15,6 +15,7 @@ from enas.base.files import write_bytes
 from enas.export.onnx_steps import Steps
 from enas.export.walk import Trained
 from enas.network.formats import Format
+from enas.network.steps import Dense
 
 FILE = "network.onnx"
 _TYPES = (
@@ -57,6 +58,13 @@ class Standard(Steps):
             return self.constant(integers)
         stored = self.constant(integers, narrowest_type(integers))
         return self.add("DequantizeLinear", stored, self.constant(scale))
+
+    def matrix(self, weights: np.ndarray, step: Dense) -> str:
+        if step.format.integers is None:
+            return self.constant(weights)
+        # No DequantizeLinear, since onnxruntime would round what it is multiplied with.
+        stored = self.constant(weights, narrowest_type(weights))
+        return self.add("Mul", self.cast(stored, np.float32), self.constant(step.unit))
 
     def activate(self, x: str, form: Format) -> str:
         integers = form.integers

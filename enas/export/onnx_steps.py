@@ -265,11 +265,15 @@ class Steps(Graph):
         for block in step.parts(len(weights)):
             numbers = ([block.start], [block.stop], [1])
             part = self.add("Slice", *inputs, *map(self.sizes, numbers))
-            sums.append(self.add("MatMul", part, self.constant(weights[block])))
+            sums.append(self.add("MatMul", part, self.matrix(weights[block], step)))
         total, *others = sums
         for one in others:
             total = self.add("Add", total, one)
         return total
+
+    def matrix(self, weights: np.ndarray, step: Dense) -> str:
+        """Adds the weights of a classifier; returns the name of the real numbers."""
+        return self.kernel(weights, step.format, step.unit)
 
     def _kernel(self, values: np.ndarray, form: Format) -> str:
         return self.kernel(values, form, _unit(form))

@@ -47,6 +47,8 @@ class Quantized(Steps):
     batch = 1  # these tools want all shapes to be known
 
     def kernel(self, integers: np.ndarray, form: Format, scale: float) -> str:
+        if form.integers is None:  # a classifier's
+            return self.constant(integers)
         return self._quantized(self.constant(integers * scale), form, "ROUND")
 
     def activate(self, x: str, form: Format) -> str:

@@ -127,7 +127,7 @@ class Rounding:
         x = self._random.uniform(-1, 1, (_BATCH, len(weights))).astype(np.float32)
         with tf.Graph().as_default(), self._session() as session:
             placed = tf.compat.v1.placeholder_with_default(x, x.shape)
-            result = session.run(tf.matmul(placed, weights))
+            result = session.run(tf.matmul(placed, step.real_weights(weights)))
         wrong = {}
         for blocks in range(1, MOST_BLOCKS + 1):
             one = replace(step, blocks=blocks)

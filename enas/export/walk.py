@@ -323,8 +323,9 @@ class _Walk:
     def _product(self, op: tf.Operation) -> tuple[int, ...]:
         if is_within(op, POINTWISE):
             return self._pointwise(op)
-        x, weights = self._whole(op), op.inputs[1]
-        return (self._add(Dense(x, weights.shape[1], 1), op, (weights,)),)
+        form, rest = self._kernel(op, lambda kernel: [kernel])
+        step = Dense(self._whole(op), op.inputs[1].shape[1], 1, form)
+        return (self._add(step, op, *rest),)
 
     def _concatenation(self, op: tf.Operation) -> tuple[int, ...]:
         return tuple(number for pieces in self._inputs(op) for number in pieces)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enas.flags.table import Settings
 from enas.space.cost import NetworkShape
 from enas.space.layer_plan import parse_pool_layers
-from enas.space.schemes import specs_of
+from enas.space.schemes import head_spec, specs_of
 
 
 def network_shape(
@@ -36,6 +36,7 @@ def network_shape(
         ),
         scheme=scheme,
         first_scheme=first_scheme,
+        head_scheme=head_spec(settings.child_head_bits),
         operations=settings.operations,
         shortcut=settings.child_shortcut,
         op_shortcut=settings.child_op_shortcut,

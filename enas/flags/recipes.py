@@ -21,6 +21,7 @@ OLDER = FAITHFUL
 _LATER = (
     "child_ops",
     "child_share_widths",
+    "child_head_bits",
     "fit_kb",
     "budget_kb",
     "budget_mult_adds",

@@ -342,6 +342,14 @@ class Settings:
         fixed=True,
         carried=True,
     )
+    child_head_bits: int = _flag(
+        FORMATS,
+        0,
+        "Bits of a weight of the classifier, which is then quantized. 0 keeps float32.",
+        Allowed("0, or from 2 to 16", (0, *range(2, 17)).__contains__),
+        fixed=True,
+        carried=True,
+    )
     # Child: shape
     child_num_layers: int = _flag(
         SHAPE,

@@ -8,7 +8,7 @@ from enas.micro_controller import ControllerConfig
 from enas.models import ChildConfig
 from enas.report.budget import has_budget
 from enas.space.layer_plan import parse_pool_layers
-from enas.space.schemes import make_scheme, specs_of
+from enas.space.schemes import head_spec, make_scheme, specs_of
 from enas.utils import TrainConfig
 
 
@@ -31,6 +31,7 @@ def child_config(
         ),
         scheme=scheme.make(),
         first_scheme=first_scheme.make(),
+        head_scheme=head_spec(settings.child_head_bits).make(),
         operations=settings.operations,
         use_aux_heads=settings.child_use_aux_heads,
         shortcut=settings.child_shortcut,

@@ -563,7 +563,7 @@ class GlobalAverage(Step):
 
 @dataclass(frozen=True)
 class Dense(Step):
-    """x times a real matrix: [C] to [units].
+    """x times the real numbers that a matrix stands for: [C] to [units].
 
     Products are added channel by channel within each of some blocks of channels, and
     then the sums of the blocks are added.
@@ -572,22 +572,32 @@ class Dense(Step):
     kind = "dense"
     units: int
     blocks: int
+    format: Format = REAL
 
     def value(self, x):
         _need(len(x.shape) == 1, "a dense layer reads an image")
         return Value((self.units,))
 
     def stores(self, x):
-        return (stored("weights", (x.channels, self.units)),)
+        return (stored("weights", (x.channels, self.units), self.format),)
 
     def run(self, inputs, values, weights):
-        (x,) = inputs
+        (x,), weights = inputs, self.real_weights(weights)
         total = np.zeros((len(x), self.units), np.float32)
         for block in self.parts(len(weights)):
             sums = np.zeros_like(total)
             _products(x[:, block], weights[block], False, sums)
             total += sums
         return total
+
+    @property
+    def unit(self) -> float:
+        """What the integer 1 stands for among its weights."""
+        return 2.0**-self.format.integers.shift if self.format.integers else 1.0
+
+    def real_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Returns the numbers that stored weights stand for, float32."""
+        return np.float32(self.unit) * weights.astype(np.float32)
 
     def parts(self, channels: int) -> list[slice]:
         """Returns the blocks: of equal size, in whole eights, but for the last one."""

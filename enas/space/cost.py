@@ -51,6 +51,7 @@ class NetworkShape(NamedTuple):
       classes: the names of the classes, which stand in the file.
       pool_layers: the numbers of the reduction layers.
       scheme, first_scheme: those of the network, and of its stem and layer 0.
+      head_scheme: that of the classifier's weights.
       shortcut, op_shortcut, node_mean: as in `ChildConfig`.
     """
 
@@ -66,13 +67,14 @@ class NetworkShape(NamedTuple):
     shortcut: bool = False
     op_shortcut: bool = False
     node_mean: bool = False
+    head_scheme: SchemeSpec = SchemeSpec("float")
 
 
 class Cost(NamedTuple):
     """What the network of a string costs.
 
     Attributes:
-      weight_bytes: of all kernels at their bits, and of the real-valued classifier.
+      weight_bytes: of all kernels and of the classifier, at their bits.
         Batch norms, thresholds and the header are not among them.
       file_bytes: of the packed file: weights, batch norms and thresholds, mean and
         standard deviation of the images, the header and what surrounds it.
@@ -202,7 +204,8 @@ def _add_network(steps: Steps, arc: Arc, shape: NetworkShape) -> None:
         inputs = (inputs[1], _run_cell(layer, inputs, cells[reduces]))
     # Model._head takes the scheme of the layer with this number.
     head = steps.activated(inputs[1], form if shape.num_layers > 0 else first)
-    steps.add(_classifier(inputs[1].channels, len(shape.classes)), head)
+    sizes = inputs[1].channels, len(shape.classes)
+    steps.add(_classifier(*sizes, shape.head_scheme.format), head)
 
 
 @lru_cache(maxsize=256)
@@ -212,8 +215,8 @@ def _normalized(size: int, channels: int) -> Measure:
 
 
 @lru_cache(maxsize=256)
-def _classifier(channels: int, classes: int) -> Measure:
-    steps = [GlobalAverage((0,)), Dense((0,), classes, 1)]
+def _classifier(channels: int, classes: int, form: Format) -> Measure:
+    steps = [GlobalAverage((0,)), Dense((0,), classes, 1, form)]
     return measure(steps, Value((1, 1, channels)))
 
 

@@ -145,6 +145,11 @@ def specs_of(name: str, first: str, n_bits: int) -> tuple[SchemeSpec, SchemeSpec
     return scheme, scheme if scheme.format == REAL else SchemeSpec("quantize", 4)
 
 
+def head_spec(bits: int) -> SchemeSpec:
+    """Returns the scheme of a classifier's weights; 0 bits are those of float32."""
+    return SchemeSpec("quantize", bits) if bits else SchemeSpec("float")
+
+
 def make_scheme(name: str, n_bits: int = 4) -> Scheme:
     """Makes the scheme of that name; see SchemeSpec."""
     entry = SCHEMES[name]

@@ -854,10 +854,10 @@ static void average_$FORMAT(const uint8_t *in, int pixels, int step, int channel
         put(out, sums[c] * unit / (float)pixels);
 }
 
-//// dense: base
+//// dense_$WEIGHT: base
 /* x times a matrix [channels][units], channel by channel and block by block. */
-static void dense(const uint8_t *x, int channels, int units, int block, const float *weights,
-                  float *total)
+static void dense_$WEIGHT(const uint8_t *x, int channels, int units, int block,
+                          const $WEIGHT_t *weights, float unit, float *total)
 {
     float *sums = reals;
     for (int u = 0; u < units; u++)
@@ -870,7 +870,7 @@ static void dense(const uint8_t *x, int channels, int units, int block, const fl
         for (int c = start; c < end; c++, weights += units) {
             LOOP
             for (int u = 0; u < units; u++)
-                sums[u] = fused(get(x + 4 * c), weights[u], sums[u]);
+                sums[u] = fused(get(x + 4 * c), (float)weights[u] * unit, sums[u]);
         }
         for (int u = 0; u < units; u++)
             total[u] += sums[u];
