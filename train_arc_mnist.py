@@ -58,6 +58,7 @@ CONSTANTS = {
     "child_op_shortcut": True,
     "child_op_scale": 0.1,
     "child_node_mean": True,
+    "child_fold_norms": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_keep_prob": 1.0,

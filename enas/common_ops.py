@@ -22,6 +22,7 @@ from quantize.base_layers import fans
 
 BN_EPSILON = 1e-5
 BN_DECAY = 0.9
+FOLDED_NORM = "folded_norm"  # the name scope of such a batch norm
 PIECES = "pieces"  # graph collection with one dict; see `_all_pieces`
 
 
@@ -186,6 +187,20 @@ def batch_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
       x: [N, H, W, C]. scale, offset: [C]. All receive gradient.
     """
     return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=BN_EPSILON)[0]
+
+
+def folded_norm(x, scale, offset, mean, variance) -> tf.Tensor:
+    """Batch norm with given statistics, as one product and one sum for each number.
+
+    Both numbers of a channel are computed beforehand. TensorFlow's own batch norm
+    rounds in another way on each machine; this one rounds twice on all of them.
+
+    Args:
+      x: [N, H, W, C]. scale, offset, mean, variance: [C].
+    """
+    with tf.name_scope(FOLDED_NORM):
+        factor = scale * tf.math.rsqrt(variance + BN_EPSILON)
+        return x * factor + (offset - mean * factor)
 
 
 def conv_norm(context: Context, x: tf.Tensor, weights: Sequence) -> tf.Tensor:

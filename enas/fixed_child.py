@@ -148,6 +148,8 @@ class FixedChild(Model):
         fused = tf.compat.v1.nn.fused_batch_norm
         if not build.training:
             mean, variance = moving
+            if self.config.fold_norms:
+                return common_ops.folded_norm(x, scale, offset, mean, variance)
             return fused(
                 x, scale, offset, mean, variance, BN_EPSILON, is_training=False
             )[0]

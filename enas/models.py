@@ -53,6 +53,8 @@ class ChildConfig(NamedTuple):
         convolution (search child).
       share_widths: whether operations that differ only in their scheme share their
         latent kernels (search child).
+      fold_norms: whether each batch norm is one product and one sum outside of training
+        (fixed child).
       keep_prob: keep probability of the dropout before the head's dense layer.
       drop_path_keep_prob: keep probability of the last layer's branches at the end of
         training (fixed child).
@@ -77,6 +79,7 @@ class ChildConfig(NamedTuple):
     node_mean: bool = False
     share_output_kernel: bool = False
     share_widths: bool = False
+    fold_norms: bool = False
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
     loss: str = "cross_entropy"

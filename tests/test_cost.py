@@ -52,6 +52,7 @@ def built(arc, shape):
         shortcut=shape.shortcut,
         op_shortcut=shape.op_shortcut,
         node_mean=shape.node_mean,
+        fold_norms=shape.fold_norms,
     )._replace(scheme=shape.scheme.make())
     with tf.Graph().as_default():
         side, channels = shape.img_size, shape.channels
@@ -111,6 +112,7 @@ def test_any_string_costs_what_its_network_takes(
         operations,
         *switches,
         head_spec(data.draw(st.sampled_from([0, 2, 8]))),
+        data.draw(st.booleans()),
     )
     check(random_arc(data.draw(st.integers(1, 4)), rng, operations), shape)
 

@@ -56,6 +56,8 @@ EVERY = {
     "own bits": {"operations": TABLES["mixed"], "out_filters": 6, "op_shortcut": True},
     "plain": {"operations": TABLES["plain"], "scheme": "binarize", "out_filters": 6},
     "a low-bit classifier": {"head": 8, "channels": 3, "out_filters": 6},
+    "folded": {"fold_norms": True, "out_filters": 6, "op_shortcut": True, "size": 12},
+    "folded four bits": {"fold_norms": True, "scheme": "quantize", "out_filters": 18},
     "large": {"out_filters": 20, "size": 64, "num_layers": 0, "count": 1},
     "large binary": {"scheme": "binarize", "out_filters": 18, "size": 17, "count": 2},
 }

@@ -26,12 +26,14 @@ CASES = [
     ("quantize", 3, ARCS[1]),
     ("float", 3, ARCS[1]),
     ("ternarize", 1, MIXED_ARC, "mixed"),
-    ("binarize", 3, ARCS[1], "plain", 8),
+    ("binarize", 3, ARCS[1], "plain", 8, True),
 ]
 
 
 @cache
-def child(scheme, channels, arc=SMALL_ARC, table="classic", head=0, filters=4) -> Child:
+def child(
+    scheme, channels, arc=SMALL_ARC, table="classic", head=0, fold=False, filters=4
+) -> Child:
     """A random child that has seen 64 images of 8 pixels."""
     operations = TABLES[table]
     return random_child(
@@ -39,6 +41,7 @@ def child(scheme, channels, arc=SMALL_ARC, table="classic", head=0, filters=4) -
         arc=parse_arc(arc, len(arc.split()) // 8, operations),
         operations=operations,
         head=head,
+        fold_norms=fold,
         channels=channels,
         first=None if scheme == "float" else ("quantize", 3),
         count=64,

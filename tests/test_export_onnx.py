@@ -15,6 +15,7 @@ from enas.export.walk import Trained
 from enas.network.formats import BINARY, REAL, TERNARY, fixed
 from enas.network.steps import (
     COLUMNS,
+    FOLDED,
     FUSED,
     ROWS,
     SEPARATE,
@@ -102,6 +103,7 @@ CASES = [
     ("quantize", {"bits": 3, "out_filters": 6, "size": 9}),
     ("quantize", {"bits": 12}),  # needs sums in float64
     ("ternarize", {"head": 8}),
+    ("binarize", {"fold_norms": True, "out_filters": 6}),
 ]
 TABLED = [
     ("ternarize", {"operations": TABLES["mixed"], "numbers": MIXED_NUMBERS}),
@@ -249,10 +251,11 @@ def test_sums_of_integers_are_exact(step, bits):
     check_step(step, value, x.astype(np.float32), *kernels)
 
 
-@pytest.mark.parametrize("roundings", [SEPARATE, FUSED])
+@pytest.mark.parametrize("roundings", [SEPARATE, FUSED, FOLDED])
 def test_a_batch_norm_rounds_as_it_says(roundings):
     x = real_numbers(4, 8, 8, 5)
-    tensors = np.random.default_rng(4).normal(size=(4, 5)).astype(np.float32)
+    count = 2 if roundings == FOLDED else 4
+    tensors = np.random.default_rng(4).normal(size=(count, 5)).astype(np.float32)
     check_step(Norm((0,), roundings), Value(x.shape[1:]), x, *tensors)
 
 

@@ -34,6 +34,7 @@ from enas.network.network import MOST_STEPS, Network, stored_by
 from enas.network.simplify import cuts_of
 from enas.network.steps import (
     COLUMNS,
+    FOLDED,
     FUSED,
     KINDS,
     ROWS,
@@ -122,11 +123,14 @@ def test_activations_at_their_ties_and_bounds(scheme, bits):
 def assert_cuts(form, integers, roundings, mean, r, scale, offset):
     """Compares the thresholds of a batch norm with it, at all integers."""
     tensors = [np.asarray(t, np.float32) for t in (mean, r, scale, offset)]
+    if roundings == FOLDED:
+        factor = tensors[1] * tensors[2]
+        tensors = [factor, tensors[3] - tensors[0] * factor]
     value = Value((1, 1, len(mean)), integers)
     falls, cuts = cuts_of(value, form, roundings, *tensors)
     x = np.arange(-integers.most, integers.most + 1, dtype=np.float32)
     x = np.repeat(x[:, None], len(mean), axis=1)
-    y = normalized(real(x, value), *tensors, roundings)
+    y = normalized(real(x, value), roundings, *tensors)
     expected = Activate((0,), form).run([y], [Value(value.shape)])
     found = Threshold((0,), form).run([x], [value], falls, cuts)
     np.testing.assert_array_equal(found, expected)
@@ -138,7 +142,7 @@ def assert_cuts(form, integers, roundings, mean, r, scale, offset):
 SHIFTS = {BINARY: 0, TERNARY: 0, fixed(2): 2, fixed(3): 4}
 
 
-@pytest.mark.parametrize("roundings", [SEPARATE, FUSED])
+@pytest.mark.parametrize("roundings", [SEPARATE, FUSED, FOLDED])
 @pytest.mark.parametrize("form", NORM_FORMATS, ids=str)
 def test_thresholds_equal_their_batch_norm(form, roundings):
     rng, channels = np.random.default_rng(0), 400
@@ -189,7 +193,7 @@ def network_of(form, height, width, channels, filters, classes, cuts=True):
     last = len(shape) - 1
     shape += [
         Reduce((last,), even, form),
-        Norm((last + 1,), SEPARATE),
+        Norm((last + 1,), SEPARATE if cuts else FOLDED),
         MaxPool((last + 2,), 2, 2),
         AveragePool((last + 2,), 3, 2),
         Activate((last + 3,), form),

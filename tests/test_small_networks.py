@@ -20,16 +20,16 @@ FLAGS = {
     "seed": 1,
 }
 CASES = [
-    # table, scheme, filters, layers, bits of the classifier's weights
-    ("classic", "quantize", 2, 1, 0),
-    ("mixed", "ternarize", 2, 2, 8),
-    ("plain", "binarize", 6, 4, 2),
+    # table, scheme, filters, layers, bits of the classifier's weights, folded norms
+    ("classic", "quantize", 2, 1, 0, True),
+    ("mixed", "ternarize", 2, 2, 8, True),
+    ("plain", "binarize", 6, 4, 2, False),
 ]
 
 
-@pytest.mark.parametrize("table, scheme, filters, layers, head", CASES)
+@pytest.mark.parametrize("table, scheme, filters, layers, head, fold", CASES)
 def test_a_search_and_the_training_of_its_best(
-    table, scheme, filters, layers, head, tmp_path
+    table, scheme, filters, layers, head, fold, tmp_path
 ):
     """With reductions, the aux head and all else that the scripts have by default."""
     sizes = {"child_out_filters": filters, "child_num_layers": layers}
@@ -39,7 +39,8 @@ def test_a_search_and_the_training_of_its_best(
     found = enas.search(num_epochs=1, controller_train_steps=1, output_dir=out, **flags)
     assert len(found.ranking) == 20
     arc = found.ranking[0].arc
-    done = enas.train(arc, num_epochs=1, n_aug_img=1, output_dir=out, **flags)
+    flags |= {"num_epochs": 1, "n_aug_img": 1, "child_fold_norms": fold}
+    done = enas.train(arc, output_dir=out, **flags)
     assert 0 <= done.evaluations[-1].test <= 1
     settings = kept_run.settings_of(out, "train")
     network = file.read(f"{out}/{file.FILE}")

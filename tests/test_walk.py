@@ -25,7 +25,7 @@ with open("/proc/cpuinfo", encoding="utf-8") as cpus:
     needs_avx2 = pytest.mark.skipif("avx2" not in cpus.read(), reason="needs AVX2")
 
 FORMATS = [("binarize", 1), ("ternarize", 2), *(("quantize", n) for n in (2, 3, 4, 8))]
-SWITCHES = ("shortcut", "op_shortcut", "node_mean")
+SWITCHES = ("shortcut", "op_shortcut", "node_mean", "fold_norms")
 
 
 def check(child):
@@ -73,6 +73,7 @@ CASES = {
     ),
     4: (("ternarize", 2), ("quantize", 4), {"operations": TABLES["mixed"]}),
     2: (("binarize", 1), ("quantize", 4), {"operations": TABLES["plain"]}),
+    6: (("ternarize", 2), ("quantize", 4), {"fold_norms": True, "out_filters": 6}),
 }
 
 
@@ -131,6 +132,14 @@ def test_channels_by_which_vectors_do_not_divide():
     np.testing.assert_array_equal(logits, child.trained.network.logits(child.images))
     outputs = real_outputs(child.trained.network, child.images)
     assert np.mean(outputs[-2] == child.head) > 0.9
+
+
+@pytest.mark.parametrize("form", [("ternarize", 2), ("quantize", 4)])
+def test_folded_norms_of_any_number_of_channels(form):
+    """They round as they say, with 2 and 6 filters, too."""
+    for filters in (2, 6):
+        changes = {"out_filters": filters, "fold_norms": True, "compare": True}
+        check(random_child(*form, channels=3, shortcut=True, **changes))
 
 
 def test_a_float_network_is_as_near_as_sums_are():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ _PARTS = {
     "N": r"int16|float|double",
     "FORMAT": _FORMAT,
     "FILTER": _FORMAT,
-    "ROUNDINGS": "[34]",
+    "ROUNDINGS": "[234]",
     "KEPT": r"int8|int16",
     "WEIGHT": r"int8|float",
     "COMBINE": r"add|mean",
@@ -33,7 +34,14 @@ _PART = re.compile(r"\$([A-Z]+(?:_[A-Zt]+)?)")
 TABLE_CODES = {"ternary": 11, "binary": 16}
 BAND = 32  # pixels for which a separable convolution unpacks its weights once
 _TYPES = {"int8": "int8_t", "int16": "int16_t", "float": "float", "double": "double"}
-_NORM = {"3": "fused(x, scale[{0}], offset[{0}])", "4": "x * scale[{0}] + offset[{0}]"}
+# Batch norms by their roundings: what they make of x, the arrays that they read, and x.
+_SUM, _CENTRED = "(float){0} * unit", "((float){0} * unit - mean[f]) * r[f]"
+_ALL, _TWO = ("mean", "r", "scale", "offset"), ("scale", "offset")
+_NORM = {
+    "2": ("x * scale[f] + offset[f]", _TWO, _SUM),
+    "3": ("fused(x, scale[f], offset[f])", _ALL, _CENTRED),
+    "4": ("x * scale[f] + offset[f]", _ALL, _CENTRED),
+}
 # The first channels of a depthwise convolution, as many as fill whole vectors.
 _WINDOW_VECTORS = """\
 #if defined(NETWORK_VECTORS)
@@ -201,7 +209,7 @@ def _completions(values: dict[str, str], kept: dict[str, int]) -> dict[str, str]
         if part in values:
             found[f"{part}_t"] = _TYPES[values[part]]
     if "ROUNDINGS" in values:
-        found["NORM"] = _NORM[values["ROUNDINGS"]].format("f")
+        found |= _of_norm(*_NORM[values["ROUNDINGS"]])
     if "COMBINE" in values:
         found["COMBINED"], found["COMBINATION"] = _COMBINED[values["COMBINE"]]
     if "POOL" in values:
@@ -226,6 +234,26 @@ def _case(name: str, number: int) -> str:
         f"            in->channels, in->unit, in->norm, out);\n"
         f"        break;"
     )
+
+
+def _of_norm(result: str, names: Sequence[str], x: str) -> dict[str, str]:
+    places = ["", "apart + ", "2 * apart + ", "3 * apart + "]
+    pointers = [
+        f"    const float *restrict {name} = {place}norm;"
+        for name, place in zip(names, places, strict=False)
+    ]
+    loads = [
+        f"        {name}[f] = norm[{place}f];"
+        for name, place in zip(names, places, strict=False)
+    ]
+    return {
+        "NORM": result,
+        "NORM_POINTERS": "\n".join(pointers),
+        "NORM_ARRAYS": ", ".join(f"{name}[16] = {{0}}" for name in names),
+        "NORM_LOADS": "\n".join(loads),
+        "NORM_SUMS": x.format("sums[f]"),
+        "NORM_SUM": x.format("sum"),
+    }
 
 
 def _of_format(form: Format) -> dict[str, str]:

@@ -114,8 +114,8 @@ def _reduce(step: Reduce, name: str, stored: Arrays, latent: Arrays) -> Made:
 
 
 def _norm(step: Step, name: str, stored: Arrays, latent: Arrays) -> Made:
-    mean, _, _, offset = stored
-    scale, variance = latent
+    scale, variance, *others = latent
+    mean, offset = others or (stored[0], stored[-1])
     return FusedBatchNorm(name=name), (scale, offset, mean, variance)
 
 

@@ -24,6 +24,7 @@ from enas.network.formats import Format
 from enas.network.network import Network, values_of
 from enas.network.steps import (
     EXACT,
+    FOLDED,
     SEPARATE,
     Activate,
     Add,
@@ -197,11 +198,15 @@ class Steps(Graph):
         ]
         return self.add("Concat", *halves, axis=1)
 
-    def norm(self, step: Norm, inputs, values, mean, r, scale, offset) -> str:
+    def norm(self, step: Norm, inputs, values, *tensors) -> str:
         """Adds a batch norm."""
         (x,) = inputs
         if float_type(values[0].integers) is np.float64:
             x = self.cast(x, np.float32)
+        if step.roundings == FOLDED:
+            factor, offset = map(self.by_channel, tensors)
+            return self.add("Add", self.add("Mul", x, factor), offset)
+        mean, r, scale, offset = tensors
         x = self.add("Sub", x, self.by_channel(mean))
         x = self.add("Mul", x, self.by_channel(r))
         if step.roundings == SEPARATE:

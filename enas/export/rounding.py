@@ -90,7 +90,7 @@ class Rounding:
             for r in (exact, root):  # two ways to make it, chosen for each channel
                 factors = (r * scale, np.ones_like(r)) if folded else (r, scale)
                 tensors.append(np.stack([mean, *factors, offset]))
-                y = normalized(x, mean, *factors, offset, roundings)
+                y = normalized(x, roundings, mean, *factors, offset)
                 wrong.append((y != result).sum(axis=(0, 1, 2)))
             chosen = np.where(wrong[0] <= wrong[1], *tensors)
             found.append((np.minimum(*wrong).sum(), roundings, tuple(chosen)))

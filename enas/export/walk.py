@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from enas.common_ops import BN_EPSILON, is_within, pieces_of
+from enas.common_ops import BN_EPSILON, FOLDED_NORM, is_within, pieces_of
 from enas.export.rounding import Rounding
 from enas.models import Outputs
 from enas.network.formats import Format, format_named
 from enas.network.network import Network, TooLarge, values_of
 from enas.network.simplify import simplified
 from enas.network.steps import (
+    FOLDED,
     FUSED,
     ROWS,
     Activate,
@@ -68,8 +69,9 @@ class Trained(NamedTuple):
 
     Attributes:
       network: before it is simplified.
-      latent: for each step, the latent kernels, or the scale and the moving variance
-        of a batch norm, whose stored scale may be a factor of its r.
+      latent: for each step, the latent kernels, or what a batch norm does not store as
+        it is: its scale, which may be a factor of the stored r, and moving variance; of
+        a folded one its moving mean and offset, too.
     """
 
     network: Network
@@ -143,7 +145,11 @@ def _rounded_as_here(network: Network, config: tf.compat.v1.ConfigProto) -> Netw
     """
     steps, tensors = list(network.steps), list(network.tensors)
     values, here = values_of(steps), Rounding(BN_EPSILON, config)
-    norms = [n for n, step in enumerate(steps) if isinstance(step, Norm)]
+    norms = [
+        number
+        for number, step in enumerate(steps)
+        if isinstance(step, Norm) and step.roundings != FOLDED
+    ]
     for number, (roundings, stored) in zip(
         norms, here.norms([tensors[n] for n in norms]), strict=True
     ):
@@ -207,6 +213,11 @@ class _Walk:
         return Network(steps, tuple(tensors), tuple(self._classes), parts, about)
 
     def _pass(self, op: tf.Operation) -> None:
+        if is_within(op, FOLDED_NORM):
+            product = op.inputs[0].op if op.type == "AddV2" else op
+            if product is not op and product.type == "Mul":
+                self._steps[op.outputs[0].name] = self._folded_norm(op)
+            return
         known = [x.name for x in op.inputs if x.name in self._steps]
         if not known:
             return  # of a weight
@@ -293,6 +304,17 @@ class _Walk:
         step = Norm(self._whole(op), FUSED)
         tensors = (scale, offset, mean, variance)
         return (self._add(step, op, tensors, list, (scale, variance)),)
+
+    def _folded_norm(self, op: tf.Operation) -> tuple[int, ...]:
+        """Passes the sum of an offset and a product of an image and a factor."""
+        product, offset = op.inputs[0].op, op.inputs[1]
+        factor = product.inputs[1]
+        scale, root = factor.op.inputs
+        variance = root.op.inputs[0].op.inputs[0]
+        plain_offset, shift = offset.op.inputs
+        latent = (scale, variance, shift.op.inputs[0], plain_offset)
+        step = Norm(self._whole(product), FOLDED)
+        return (self._add(step, op, (factor, offset), list, latent),)
 
     def _pool(self, step: Callable, op: tf.Operation) -> tuple[int, ...]:
         size, stride = op.get_attr("ksize")[1], op.get_attr("strides")[1]

@@ -41,4 +41,5 @@ def network_shape(
         shortcut=settings.child_shortcut,
         op_shortcut=settings.child_op_shortcut,
         node_mean=settings.child_node_mean,
+        fold_norms=settings.child_fold_norms,
     )

@@ -22,6 +22,7 @@ _LATER = (
     "child_ops",
     "child_share_widths",
     "child_head_bits",
+    "child_fold_norms",
     "fit_kb",
     "budget_kb",
     "budget_mult_adds",

@@ -451,6 +451,12 @@ class Settings:
         "(child_ops=mixed).",
         fixed=True,
     )
+    child_fold_norms: bool = _flag(
+        SHAPE,
+        False,
+        "Outside of training, compute each batch norm as one product and one sum, "
+        "whose two numbers take half the room of its four.",
+    )
     # Child: loss and regularization
     child_loss: str = _flag(
         LOSS,

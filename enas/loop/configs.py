@@ -40,6 +40,7 @@ def child_config(
         node_mean=settings.child_node_mean,
         share_output_kernel=settings.child_share_output_kernel,
         share_widths=settings.child_share_widths,
+        fold_norms=settings.child_fold_norms,
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,
         loss=settings.child_loss,

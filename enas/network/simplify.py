@@ -9,7 +9,7 @@ import numpy as np
 from enas.network.formats import Format
 from enas.network.network import Network, readers_of, values_of
 from enas.network.steps import (
-    SEPARATE,
+    FOLDED,
     Activate,
     Norm,
     Step,
@@ -75,7 +75,9 @@ def _with_thresholds(network: Network) -> Network:
         if isinstance(step, Activate) and len(readers[step.inputs[0]]) == 1:
             norm = step.inputs[0]
             source = steps[norm].inputs[0] if steps[norm].inputs else 0
-            if isinstance(steps[norm], Norm) and pays(values[source], step.format):
+            if isinstance(steps[norm], Norm) and pays(
+                values[source], step.format, steps[norm].parameters()["roundings"]
+            ):
                 fused[norm] = number
     place: dict[int, int] = {}
     new: list[Step] = []
@@ -104,13 +106,13 @@ def _with_thresholds(network: Network) -> Network:
     )
 
 
-def pays(x: Value, form: Format) -> bool:
-    """Whether thresholds exist, and take less room than a batch norm's four numbers."""
+def pays(x: Value, form: Format, roundings: int) -> bool:
+    """Whether thresholds exist, and take less room than a batch norm's numbers."""
     if x.integers is None or form.integers is None:
         return False
     threshold, norm = (
         sum(tensor.bits for tensor in step.stores(x))
-        for step in (Threshold((0,), form), Norm((0,), SEPARATE))
+        for step in (Threshold((0,), form), Norm((0,), roundings))
     )
     return threshold < norm
 
@@ -119,10 +121,7 @@ def cuts_of(
     x: Value,
     form: Format,
     roundings: int,
-    mean: np.ndarray,
-    r: np.ndarray,
-    scale: np.ndarray,
-    offset: np.ndarray,
+    *norm: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the tensors of the threshold that equals a batch norm and an activation.
 
@@ -134,15 +133,17 @@ def cuts_of(
       x: what the batch norm reads; its numbers are integers.
       form: the format of the activation.
       roundings: those of the batch norm.
-      mean, r, scale, offset: float32 [C].
+      norm: its tensors, float32 [C] each.
 
     Returns:
       falls, int32 [C], 1 or -1; cuts, int32 [C, levels - 1].
     """
     integers = x.integers
     assert integers is not None and form.integers is not None
-    falls = np.where((scale < 0) != (r < 0), 1, -1).astype(np.int32)
-    shape = (len(mean), form.levels - 1)
+    factors = norm[:1] if roundings == FOLDED else norm[1:3]
+    is_negative = np.logical_xor.reduce([factor < 0 for factor in factors])
+    falls = np.where(is_negative, 1, -1).astype(np.int32)
+    shape = (len(falls), form.levels - 1)
     low: np.ndarray = np.full(shape, -integers.most)
     high: np.ndarray = np.full(shape, integers.most + 1)
     activate = Activate((0,), form)
@@ -151,7 +152,7 @@ def cuts_of(
     while np.any(low < high):
         middle = (low + high) // 2
         inputs = (-falls[:, None] * middle).T * 2.0**-integers.shift  # [cuts, C]
-        real = normalized(inputs.astype(np.float32), mean, r, scale, offset, roundings)
+        real = normalized(inputs.astype(np.float32), roundings, *norm)
         reached = wanted <= activate.run([real], [Value(())]).T
         high = np.where(reached, middle, high)
         low = np.where(reached, low, np.minimum(middle + 1, high))

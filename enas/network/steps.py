@@ -28,7 +28,7 @@ from enas.network.formats import BINARY, REAL, Format, Integers
 
 EXACT = 2**24  # integers below are exact in float32
 ROWS, COLUMNS = 1, 2  # orders of the places of a window
-SEPARATE, FUSED = 4, 3  # how often a batch norm rounds
+SEPARATE, FUSED, FOLDED = 4, 3, 2  # how often a batch norm rounds
 
 
 class Value(NamedTuple):
@@ -361,31 +361,34 @@ class Reduce(Step):
 
 
 NORM = ("mean", "r", "scale", "offset")
+FOLDED_NORM = ("factor", "offset")
 
 
 @dataclass(frozen=True)
 class Norm(Step):
-    """Batch norm: ((x - mean) · r) · scale + offset.
+    """Batch norm: ((x - mean) · r) · scale + offset, or x · factor + offset (FOLDED).
 
-    It is rounded to float32 after each of the four operations (SEPARATE), or after all
-    but the last product (FUSED), which is then exact in float64, as is not quite the
-    sum before it is rounded. TensorFlow does the one or the other, and makes r of the
-    variance in more than one way, so r is stored (enas/export/rounding.py).
+    The latter is rounded to float32 after each operation, and so is the former with
+    SEPARATE. With FUSED it is rounded after all but the last product, which is then
+    exact in float64, as is not quite the sum before it is rounded. TensorFlow does the
+    one or the other, and makes r of the variance in more than one way, so r is stored
+    (enas/export/rounding.py).
     """
 
     kind = "norm"
     roundings: int
 
     def value(self, x):
-        _need(self.roundings in (SEPARATE, FUSED), "a batch norm rounds oddly")
+        known = (SEPARATE, FUSED, FOLDED)
+        _need(self.roundings in known, "a batch norm rounds oddly")
         return Value(_image_of(x))
 
     def stores(self, x):
-        return tuple(stored(name, (x.channels,)) for name in NORM)
+        names = FOLDED_NORM if self.roundings == FOLDED else NORM
+        return tuple(stored(name, (x.channels,)) for name in names)
 
-    def run(self, inputs, values, mean, r, scale, offset):
-        x = real(inputs[0], values[0])
-        return normalized(x, mean, r, scale, offset, self.roundings)
+    def run(self, inputs, values, *tensors):
+        return normalized(real(inputs[0], values[0]), self.roundings, *tensors)
 
 
 def real(x: np.ndarray, value: Value) -> np.ndarray:
@@ -394,15 +397,12 @@ def real(x: np.ndarray, value: Value) -> np.ndarray:
     return (x * 2.0**-shift).astype(np.float32) if shift else x.astype(np.float32)
 
 
-def normalized(
-    x: np.ndarray,
-    mean: np.ndarray,
-    r: np.ndarray,
-    scale: np.ndarray,
-    offset: np.ndarray,
-    roundings: int,
-) -> np.ndarray:
+def normalized(x: np.ndarray, roundings: int, *tensors: np.ndarray) -> np.ndarray:
     """Batch norm as Norm defines it; all are float32, x is [..., C], the others [C]."""
+    if roundings == FOLDED:
+        factor, offset = tensors
+        return x * factor + offset
+    mean, r, scale, offset = tensors
     x = (x - mean) * r
     if roundings == SEPARATE:
         return x * scale + offset

@@ -19,6 +19,8 @@ from enas.network.file import AROUND_HEADER, REAL_BYTES
 from enas.network.formats import Format
 from enas.network.header import line_of
 from enas.network.steps import (
+    FOLDED,
+    FUSED,
     AveragePool,
     Dense,
     GlobalAverage,
@@ -52,7 +54,7 @@ class NetworkShape(NamedTuple):
       pool_layers: the numbers of the reduction layers.
       scheme, first_scheme: those of the network, and of its stem and layer 0.
       head_scheme: that of the classifier's weights.
-      shortcut, op_shortcut, node_mean: as in `ChildConfig`.
+      shortcut, op_shortcut, node_mean, fold_norms: as in `ChildConfig`.
     """
 
     img_size: int
@@ -68,6 +70,12 @@ class NetworkShape(NamedTuple):
     op_shortcut: bool = False
     node_mean: bool = False
     head_scheme: SchemeSpec = SchemeSpec("float")
+    fold_norms: bool = False
+
+    @property
+    def roundings(self) -> int:
+        """Those of a batch norm; all that are not folded take as much room."""
+        return FOLDED if self.fold_norms else FUSED
 
 
 class Cost(NamedTuple):
@@ -140,13 +148,19 @@ class _Layer(NamedTuple):
         Args:
           added: the image that is then added, of one piece; none if empty.
         """
-        kernel = Kernel(form, x.size, x.channels, self.filters, window, form)
+        kernel = self._kernel(x, window, form, form)
         return self._convolved(kernel, self.steps.activated(x, form), added)
 
     def norm(self, x: Pieces, window: int, form: Format) -> Pieces:
         """The same without an activation."""
-        kernel = Kernel(None, x.size, x.channels, self.filters, window, form)
+        kernel = self._kernel(x, window, form, None)
         return self._convolved(kernel, self.steps.whole(x), ())
+
+    def _kernel(
+        self, x: Pieces, window: int, form: Format, reads: Format | None
+    ) -> Kernel:
+        sizes = (x.size, x.channels, self.filters, window)
+        return Kernel(reads, *sizes, form, self.shape.roundings)
 
     def _convolved(self, kernel: Kernel, read: Made, added: tuple[Made, ...]) -> Pieces:
         taken = with_norm(kernel, bool(added))
@@ -278,7 +292,8 @@ def _separable(
 ) -> Pieces:
     added = x.pieces if layer.shape.op_shortcut and stride == 1 else ()
     taken = separable(
-        *(x.size, layer.filters, _window(operation.weights), stride, form, bool(added))
+        *(x.size, layer.filters, _window(operation.weights), stride, form, bool(added)),
+        layer.shape.roundings,
     )
     made = layer.steps.add(taken, layer.steps.activated(x, form), *added)
     return Pieces((made,), -(-x.size // stride), layer.filters)

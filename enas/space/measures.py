@@ -17,7 +17,6 @@ from enas.network.formats import Format
 from enas.network.header import bytes_without_inputs
 from enas.network.simplify import pays
 from enas.network.steps import (
-    FUSED,
     ROWS,
     Activate,
     Add,
@@ -95,6 +94,7 @@ class Kernel(NamedTuple):
       reads: the format of the activation that it reads; None if it reads real numbers.
       size: height = width of its input, pixels.
       window: K of a K×K kernel; 0 is a factorized reduction.
+      roundings: those of the batch norm.
     """
 
     reads: Format | None
@@ -103,6 +103,7 @@ class Kernel(NamedTuple):
     filters: int
     window: int
     format: Format
+    roundings: int
 
     def step(self) -> Step:
         if self.window:
@@ -120,7 +121,7 @@ def with_norm(kernel: Kernel, adds: bool = False) -> Measure:
     Args:
       adds: whether another image is then added.
     """
-    taken = measure([kernel.step(), Norm((0,), FUSED)], kernel.input())
+    taken = measure([kernel.step(), Norm((0,), kernel.roundings)], kernel.input())
     return taken.then(SUM) if adds else taken
 
 
@@ -135,14 +136,20 @@ def with_threshold(kernel: Kernel, form: Format) -> Measure | None:
       None if the batch norm stays a batch norm.
     """
     step, x = kernel.step(), kernel.input()
-    if not pays(step.value(x), form):
+    if not pays(step.value(x), form, kernel.roundings):
         return None
     return measure([step, Threshold((0,), form)], x)
 
 
 @lru_cache(maxsize=4096)
 def separable(
-    size: int, filters: int, window: int, stride: int, form: Format, adds: bool
+    size: int,
+    filters: int,
+    window: int,
+    stride: int,
+    form: Format,
+    adds: bool,
+    roundings: int,
 ) -> Measure:
     """Measures two separable convolutions with their batch norms.
 
@@ -153,15 +160,16 @@ def separable(
       window: K of the K×K kernels.
       form: the format of weights and activations.
       adds: whether another image is added at the end.
+      roundings: those of the batch norms.
     """
     x = _image(size, filters, form)
     steps: list[Step] = []
     for strides in (stride, 1):
         steps.append(Depthwise((0,), window, strides, form))
         steps.append(Convolve((0,), 1, filters, form, ROWS))
-        steps += [Norm((0,), FUSED), Activate((0,), form)]
+        steps += [Norm((0,), roundings), Activate((0,), form)]
     sums = steps[1].value(steps[0].value(x))
-    if pays(sums, form):
+    if pays(sums, form, roundings):
         steps[2:4] = [Threshold((0,), form)]
     taken = measure(steps[:-1], x)
     return taken.then(SUM) if adds else taken

@@ -280,22 +280,22 @@ $REAL_SUMS    }
 static void norm_$N_$ROUNDINGS(const $S *restrict sums, int pixels, int first, int filters,
                                const struct sums *stage, uint8_t *restrict out)
 {
-    const float *restrict mean = stage->norm + first, *restrict r = mean + stage->filters;
-    const float *restrict scale = r + stage->filters, *restrict offset = scale + stage->filters;
-    const float unit = stage->unit;
+    const float *norm = stage->norm + first, unit = stage->unit;
+    const int apart = stage->filters;
+$NORM_POINTERS
     float y[16];
     out += 4 * first;
     for (int p = 0; p < pixels; p++, sums += 16, out += stage->out_step)
         if (filters == 16) {
             LOOP
             for (int f = 0; f < 16; f++) {
-                const float x = ((float)sums[f] * unit - mean[f]) * r[f];
+                const float x = $NORM_SUMS;
                 y[f] = $NORM;
             }
             memcpy(out, y, sizeof y);
         } else {
             for (int f = 0; f < filters; f++) {
-                const float x = ((float)sums[f] * unit - mean[f]) * r[f];
+                const float x = $NORM_SUMS;
                 put(out + 4 * f, $NORM);
             }
         }
@@ -334,11 +334,11 @@ static void activated_$N_$ROUNDINGS_$FORMAT(const $S *restrict sums, int pixels,
                                             int filters, const struct sums *stage,
                                             uint8_t *restrict out)
 {
-    float mean[16] = {0}, r[16] = {0}, scale[16] = {0}, offset[16] = {0};
+    const float *norm = stage->norm + first, unit = stage->unit;
+    const int apart = stage->filters;
+    float $NORM_ARRAYS;
     for (int f = 0; f < filters; f++) {
-        const float *norm = stage->norm + first + f;
-        mean[f] = norm[0], r[f] = norm[stage->filters];
-        scale[f] = norm[2 * stage->filters], offset[f] = norm[3 * stage->filters];
+$NORM_LOADS
     }
     out += first * $BITS / 8;
     for (int p = 0; p < pixels; p++, sums += 16, out += stage->out_step) {
@@ -346,7 +346,7 @@ static void activated_$N_$ROUNDINGS_$FORMAT(const $S *restrict sums, int pixels,
         uint8_t codes[16];
         LOOP
         for (int f = 0; f < 16; f++) {
-            const float x = ((float)sums[f] * stage->unit - mean[f]) * r[f];
+            const float x = $NORM_SUMS;
             y[f] = $NORM;
         }
         LOOP
@@ -449,7 +449,7 @@ struct sums {
     uint8_t *out, *second; /* results, and a second kind of them or null */
     int out_step, second_step;
     float unit;        /* what 1 stands for in the sums */
-    const float *norm; /* batch norm: [mean, r, scale, offset][filters] */
+    const float *norm; /* batch norm: [mean, r, scale, offset][filters], or the last two */
     const int8_t *signs; /* thresholds: -1 where activations fall as sums rise */
     const void *cuts;    /* [cuts][filters] */
     const struct real *others[2]; /* maps that are blended with the results, or null */
@@ -658,13 +658,13 @@ $REAL_ROWS
 static void real_$KEPT_$ROUNDINGS(const uint8_t *restrict in, int pixels, int channels,
                                   float unit, const float *restrict norm, float *restrict out)
 {
-    const float *restrict mean = norm, *restrict r = norm + channels;
-    const float *restrict scale = r + channels, *restrict offset = scale + channels;
+    const int apart = channels;
+$NORM_POINTERS
     for (int p = 0; p < pixels; p++, out += channels, in += channels * (int)sizeof($KEPT_t))
         for (int f = 0; f < channels; f++) {
             $KEPT_t sum;
             memcpy(&sum, in + f * (int)sizeof sum, sizeof sum);
-            const float x = ((float)sum * unit - mean[f]) * r[f];
+            const float x = $NORM_SUM;
             out[f] = $NORM;
         }
 }
