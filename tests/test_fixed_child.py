@@ -337,12 +337,25 @@ def test_batch_norm_of_the_batch_in_training_and_of_the_averages_after(
     np.testing.assert_allclose(evaluated, batch, atol=0.05)
 
 
-def test_a_step_moves_the_averages_that_an_evaluation_uses(graph, session, initialize):
+def test_a_folded_norm_is_a_batch_norm(graph, session):
+    rng = np.random.default_rng(0)
+    x = rng.normal(3.0, 5.0, (2, 4, 4, 6)).astype(np.float32)
+    scale, offset, mean = rng.normal(size=(3, 6)).astype(np.float32)
+    variance = rng.uniform(1e-6, 9.0, 6).astype(np.float32)
+    found = session.run(common_ops.folded_norm(x, scale, offset, mean, variance))
+    expected = normalized(x.astype(np.float64), mean, variance) * scale + offset
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_a_step_moves_the_averages_that_an_evaluation_uses(
+    fold, graph, session, initialize
+):
     """Against NumPy: stem and head alone, on faint images, where epsilon counts."""
     images, labels = images_and_labels(tiny_config())
     images = 0.01 * images
-    rates = {"child_lr_max": 0.0, "child_lr_min": 0.0}
-    child, ops = training_of(images, labels, child_num_layers=-2, **rates)
+    flags = {"child_lr_max": 0.0, "child_lr_min": 0.0, "child_fold_norms": fold}
+    child, ops = training_of(images, labels, child_num_layers=-2, **flags)
     initialize()
     moving, averages = moving_averages(), [np.full(12, 0.002), np.full(12, 1e-4)]
     for variable, value in zip(moving, averages, strict=True):
