@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from enas.base.errors import UsageError
 from enas.flags.network_shape import network_shape
-from enas.flags.table import Settings
-from enas.report.log_records import KB
+from enas.flags.table import KB, Settings
 from enas.report.train_command import training_of
 from enas.space.arc import Arc, leanest_arc, random_arc
 from enas.space.cost import Cost, NetworkShape, cost_of

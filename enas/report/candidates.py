@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from enas.base.statistics import standard_error
 from enas.base.text_table import fit, text_table
-from enas.report.log_records import KB, Run
+from enas.flags.table import KB
+from enas.report.log_records import Run
 from enas.space.arc import Arc
 
 

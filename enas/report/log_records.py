@@ -11,12 +11,12 @@ import re
 import statistics
 from typing import NamedTuple
 
+from enas.flags.table import KB
 from enas.space.arc import Arc
 
 # What a log must hold for the time of a step to be told: pairs of lines, and minutes.
 FEWEST_PAIRS = 3
 FEWEST_MINUTES = 0.1
-KB = 1000  # bytes
 
 
 class ChildStep(NamedTuple):

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from enas.report.log_records import KB
+from enas.flags.table import KB
 from enas.report.ranking import Ranked
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of what drew a string

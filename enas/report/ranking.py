@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from enas.base.files import read_json, readable, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
-from enas.flags.table import Settings
+from enas.flags.table import KB, Settings
 from enas.report.budget import Budget
-from enas.report.log_records import KB
 from enas.space.arc import Arc, parse_arc, random_arc
 from enas.space.operations import CLASSIC, Operations
 
