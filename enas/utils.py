@@ -12,6 +12,10 @@ import tensorflow as tf
 
 from enas.common_ops import pieces_of
 
+# AddN of three tensors or more adds them up in an order that depends on which of them
+# nobody else reads any more, and so on timing. In pairs it has no choice.
+IN_PAIRS = tf.AggregationMethod.EXPERIMENTAL_TREE
+
 
 class TrainConfig(NamedTuple):
     """How a child is trained; `child_` and a name here make the name of a flag.
@@ -140,7 +144,7 @@ def get_train_ops(
     rates = learning_rates(config, max(1, num_epochs))
     epoch = tf.minimum(global_step // steps_per_epoch, len(rates) - 1)
     lr = tf.gather(tf.constant(rates, tf.float32), epoch)
-    gradients = tf.gradients(loss, variables)
+    gradients = tf.gradients(loss, variables, aggregation_method=IN_PAIRS)
     if config.l2_reg:
         gradients = [
             _add_decay(g, v, config.l2_reg)
