@@ -169,7 +169,7 @@ def test_how_many_uniform_strings_fit_is_told():
 def test_what_a_sample_loses_in_the_graph(graph, session):
     cells = [tf.compat.v1.placeholder(tf.int32, [8]) for _ in range(2)]
     sample = Sample(*cells, tf.zeros([]), tf.zeros([]))
-    budget = Budget(SHAPE, 9000.0, 400_000)
+    budget = Budget(SHAPE, 6000.0, 240_000)
     lost = penalty(budget, sample)
     assert lost.shape == [] and lost.dtype == tf.float32
     found = []
