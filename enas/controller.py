@@ -4,6 +4,7 @@ A controller samples architectures and learns from how well they do. It must not
 more about a child than what it is worth.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -64,12 +65,16 @@ class Controller:
         """Builds the sample of an architecture; each session run draws a new one."""
         raise NotImplementedError
 
-    def train(self, sample: Sample, worth: tf.Tensor) -> ControllerTraining:
+    def train(
+        self, sample: Sample, worth: tf.Tensor, total: Callable | None = None
+    ) -> ControllerTraining:
         """Builds the ops that train the controller on what a sample is worth.
 
         Args:
           worth: float32 scalar: the accuracy of the sampled child on a validation
             batch, less a penalty if it is over a budget.
+          total: adds up a tensor of all who sample for an update, who each have a
+            controller of their own with the same weights; None if there are no others.
         """
         raise NotImplementedError
 

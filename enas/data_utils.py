@@ -4,6 +4,7 @@ This module must not import TensorFlow, so that an error in the data is reported
 a graph is built. Images stay uint8 until they are batched.
 """
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -230,6 +231,16 @@ def image_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     square = np.array([np.average(values**2, weights=count) for count in counts])
     std = np.sqrt(np.maximum(square - mean**2, 0.0))
     return mean.astype(np.float32), np.where(std < 1e-6, 1.0, std).astype(np.float32)
+
+
+def digest(data: Data) -> str:
+    """Returns a short text that differs if an image, a label or a class does."""
+    found = hashlib.sha256(repr(data.classes).encode())
+    for split in (data.train, data.valid, data.test):
+        if split is not None:
+            for array in split:
+                found.update(memoryview(np.ascontiguousarray(array)))
+    return found.hexdigest()[:16]
 
 
 def open_sources(train_dir: str, val_dir: str, test_dir: str) -> tuple[Source, ...]:

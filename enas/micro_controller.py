@@ -248,7 +248,9 @@ class MicroController(Controller):
             logits /= self.config.temperature
         return constant * tf.tanh(logits)
 
-    def train(self, sample: Sample, worth: tf.Tensor) -> ControllerTraining:
+    def train(
+        self, sample: Sample, worth: tf.Tensor, total: Callable | None = None
+    ) -> ControllerTraining:
         """Builds the ops of REINFORCE training; see the base class.
 
         The reward is worth + entropy_weight · entropy. The loss is
@@ -267,7 +269,7 @@ class MicroController(Controller):
             v.op.name: tf.convert_to_tensor(g)
             for v, g in zip(variables, gradients, strict=True)
         }
-        sums = _Sums()
+        sums = _Sums(total)
         with tf.compat.v1.variable_scope("controller_training"):
             means = baseline.mean_gradients(sums, scores)
         decays = [2.0 * config.l2_reg * v if config.l2_reg else 0.0 for v in variables]
@@ -351,16 +353,21 @@ class _OthersBaseline(_AverageBaseline):
 
 
 class _Sums:
-    """Sums over the samples of an update; each sum is a variable with a name."""
+    """Sums over the samples of an update; each sum is a variable with a name.
 
-    def __init__(self) -> None:
+    Args:
+      total: adds up what several have summed; None if there is only one.
+    """
+
+    def __init__(self, total: Callable | None = None) -> None:
         self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
+        self._total = total
 
-    def of(self, name: str, term: tf.Tensor) -> tf.Variable:
+    def of(self, name: str, term: tf.Tensor) -> tf.Variable | tf.Tensor:
         """Returns the sum so far of `term`, to which each sample adds its own."""
         total = _state(f"{name}_sum", term.shape)
         self._terms.append((total, term))
-        return total
+        return total if self._total is None else self._total(total)
 
     def add(self) -> tf.Operation:
         return tf.group(*[total.assign_add(term) for total, term in self._terms])

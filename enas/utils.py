@@ -5,6 +5,7 @@ reads.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -131,6 +132,7 @@ def get_train_ops(
     global_step: tf.Variable,
     steps_per_epoch: int,
     num_epochs: int,
+    mean_of: Callable[[list, list], list] | None = None,
 ) -> TrainOps:
     """Builds the op that takes one step down the loss, and what a log shows of it.
 
@@ -140,11 +142,15 @@ def get_train_ops(
     Args:
       loss: scalar.
       num_epochs: the schedule's length; after it the last learning rate stays.
+      mean_of: makes the gradients of the update from those of this step and the
+        variables; None if they are the same. A sparse gradient stays one.
     """
     rates = learning_rates(config, max(1, num_epochs))
     epoch = tf.minimum(global_step // steps_per_epoch, len(rates) - 1)
     lr = tf.gather(tf.constant(rates, tf.float32), epoch)
     gradients = tf.gradients(loss, variables, aggregation_method=IN_PAIRS)
+    if mean_of is not None:
+        gradients = mean_of(gradients, variables)
     if config.l2_reg:
         gradients = [
             _add_decay(g, v, config.l2_reg)

@@ -32,6 +32,7 @@ TRIED = {
 KILLS = 80
 ROUGH_KILLS = 40
 MANY_KILLS = 20
+WORKER_KILLS = 20
 STARTS = 200
 PICKLES = 2_000
 SERVERS = 100
@@ -101,6 +102,15 @@ def many() -> Iterator[Row]:
     yield f"{counts.total()} kills among many trainings", ended, str(len(wrong))
 
 
+def workers() -> Iterator[Row]:
+    from tests.worker_kills import survive
+
+    with tempfile.TemporaryDirectory() as folder:
+        counts, wrong = survive(WORKER_KILLS, folder)
+    ended = ", ".join(f"{count} times {what}" for what, count in counts.most_common())
+    yield f"{counts.total()} ends of one of two workers", ended, str(len(wrong))
+
+
 def disks() -> Iterator[Row]:
     from tests.disks import NAMESPACE
 
@@ -136,6 +146,7 @@ PARTS = {
     "kills": kills,
     "rough_kills": rough_kills,
     "many": many,
+    "workers": workers,
     "disks": disks,
     "memory": memory,
 }

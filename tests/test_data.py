@@ -277,6 +277,32 @@ def test_a_batch_of_rewards_comes_so_many_times_in_a_row(data):
         np.testing.assert_array_equal(read(3, start), thrice[start:])
 
 
+def test_workers_read_the_batches_of_one_that_is_alone(data):
+    """Each reads every third, and starts its streams anew only where it must."""
+    sizes = {"train": 9, "reward": 18, "valid": 6, "shown": 3}
+
+    def read(index, stride):
+        augmentation = BatchAugmentation(crop_padding=1)
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            pipeline = InputPipeline(data, 4, 5, augmentation, 2, stride)
+            pipeline.initialize(session)
+            batches = {}
+            for stream, count in sizes.items():
+                every = 1 if stream == "shown" else stride
+                for number in range(index, count, every):
+                    pipeline.seek(session, stream, number)
+                    feed = pipeline.feed(stream)
+                    batches[stream, number] = session.run(pipeline.images, feed)
+            return batches
+
+    alone, shared = read(0, 1), {}
+    for index in range(3):
+        shared |= read(index, 3)
+    assert shared.keys() == alone.keys()
+    for key, images in shared.items():
+        np.testing.assert_array_equal(images, alone[key])
+
+
 def test_evaluation_batches_hold_every_class(graph, session):
     """A folder's images come class by class; a batch of one class would mislead batch
     norm that takes the statistics of the batch."""

@@ -133,5 +133,5 @@ def test_epochs_of_another_length_are_refused(tmp_path):
     assert (tmp_path / "out" / "flags.json").read_text() == flags
     assert errors[-1].endswith(
         "an epoch of the run to be continued has 20 steps, now it would have 10; "
-        "batch_size or the training images changed"
+        "batch_size, the training images or the workers changed"
     )

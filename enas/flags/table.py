@@ -655,9 +655,7 @@ FLAGS: dict[str, Flag] = {
 # Flags of the older codes that mean nothing here: the one value that is accepted, if
 # any, and why the others are refused.
 _MACRO = "it belongs to the macro search space; this is the micro one"
-_REPLICAS = (
-    "one session trains on one machine; controller_num_aggregate averages samples"
-)
+_REPLICAS = "TF_CONFIG says which workers share a search (docs/workers.md)"
 REFUSED = {
     # absl's own, which would read any file, or let unknown flags pass.
     "flagfile": (None, "flags stand on the command line or in the script"),

@@ -15,15 +15,24 @@ OUT_OF_PROPORTION = 8
 LEAST_STEPS = 250
 
 
-def steps_per_epoch(settings: Settings, data: DataReader) -> int:
-    """Returns the child steps in an epoch; the last batch is filled from the next."""
-    return math.ceil(data.sizes["train"] / settings.batch_size)
+def steps_per_epoch(settings: Settings, data: DataReader, workers: int = 1) -> int:
+    """Returns the child steps in an epoch; the last batch is filled from the next.
+
+    Args:
+      workers: how many share the run; a step takes a batch of each.
+    """
+    return math.ceil(data.sizes["train"] / (settings.batch_size * workers))
 
 
-def facts(settings: Settings, data: DataReader) -> dict[str, int | str]:
+def facts(
+    settings: Settings, data: DataReader, workers: int = 1
+) -> dict[str, int | str]:
     """Returns what the head of a log tells besides flags; see `enas.report.log.FACTS`.
 
     Training images are counted before copies are made of them.
+
+    Args:
+      workers: how many share the run; the log tells of several only.
     """
     found: dict[str, int | str]
     found = {f"{name}_images": count for name, count in data.sizes.items()}
@@ -31,13 +40,15 @@ def facts(settings: Settings, data: DataReader) -> dict[str, int | str]:
     names = [visible(name) for name in data.classes[:MOST_NAMES]]
     others = len(data.classes) - len(names)
     found["classes"] = ", ".join(names) + (f" and {others} others" if others else "")
-    found["steps_per_epoch"] = steps_per_epoch(settings, data)
+    found["steps_per_epoch"] = steps_per_epoch(settings, data, workers)
+    if workers > 1:
+        found["workers"] = workers
     return found
 
 
-def facts_line(settings: Settings, data: DataReader) -> str:
+def facts_line(settings: Settings, data: DataReader, workers: int = 1) -> str:
     """Returns the same as a sentence."""
-    found = facts(settings, data)
+    found = facts(settings, data, workers)
     sets = [
         f"{found[f'{name}_images']} {word}"
         for name, word in (("train", "training"), ("valid", "validation"))
@@ -47,7 +58,8 @@ def facts_line(settings: Settings, data: DataReader) -> str:
     return (
         f"{' + '.join(sets)} + {found['test_images']} test images of "
         f"{len(data.classes)} classes ({found['classes']}); an epoch has "
-        f"{found['steps_per_epoch']} steps of {settings.batch_size} images{copies}"
+        f"{found['steps_per_epoch']} steps of {settings.batch_size * workers} images"
+        f"{copies}"
     )
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -16,7 +17,8 @@ from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
 from enas.base.text_table import terminal_width
-from enas.data_utils import DataReader
+from enas.base.workers import ALONE, Workers
+from enas.data_utils import DataReader, digest
 from enas.flags.table import Settings
 from enas.loop import configs
 from enas.loop.advice import steps_per_epoch
@@ -39,10 +41,11 @@ from enas.report.log import (
 from enas.report.summary import parts_of, table
 from enas.session.checkpoint_files import found_in
 from enas.session.input_pipeline import InputPipeline, stream_number
-from enas.session.output_dir import LOG_FILE, OutputDir, plain_path
+from enas.session.output_dir import LOG_FILE, plain_path
 from enas.session.progress import Progress
 from enas.session.session import Session
 from enas.session.warm_start import WarmStart
+from enas.session.worker_folder import RunFolder
 from enas.utils import TrainOps, get_train_ops
 
 SUMMARY_FILE = "summary.txt"
@@ -55,11 +58,13 @@ class Reader(NamedTuple):
 
     Attributes:
       seed: the seed of all random numbers.
+      workers: those that share the run.
     """
 
     session: Session
     pipeline: InputPipeline
     seed: int
+    workers: Workers = ALONE
 
     def feed(self, stream: str, number: int) -> dict:
         """Seeks a batch, and returns the feed_dict of the session run that reads it.
@@ -113,16 +118,19 @@ class ChildOps(NamedTuple):
     Attributes:
       outputs: those of the child in training.
       train: the ops of one step; its `train` runs the updates of `outputs`, too.
+      loss, correct: scalars, those of all workers' batches together.
     """
 
     outputs: Outputs
     train: TrainOps
     global_step: tf.Variable
+    loss: tf.Tensor
+    correct: tf.Tensor
 
     def fetches(self) -> ChildStep:
-        train, outputs = self.train, self.outputs
+        train = self.train
         return ChildStep(
-            train.train, outputs.loss, train.lr, train.grad_norm, outputs.correct
+            train.train, self.loss, train.lr, train.grad_norm, self.correct
         )
 
 
@@ -132,8 +140,13 @@ def make_child_ops(
     outputs: Outputs,
     global_step: tf.Variable,
     steps_per_epoch: int,
+    workers: Workers = ALONE,
 ) -> ChildOps:
-    """Makes the ops that train a model, from its outputs in training."""
+    """Makes the ops that train a model, from its outputs in training.
+
+    Args:
+      workers: those that share each step, each with a batch of its own.
+    """
     train = get_train_ops(
         outputs.total_loss,
         model.variables(),
@@ -141,9 +154,16 @@ def make_child_ops(
         global_step,
         steps_per_epoch,
         settings.num_epochs,
+        workers.mean_gradients if workers.several else None,
     )
     step = tf.group(train.train, *outputs.updates)
-    return ChildOps(outputs, train._replace(train=step), global_step)
+    return ChildOps(
+        outputs,
+        train._replace(train=step),
+        global_step,
+        workers.mean(outputs.loss),
+        workers.total(outputs.correct),
+    )
 
 
 def is_due(settings: Settings, epoch: int, every: int) -> bool:
@@ -155,11 +175,12 @@ def run_epochs(
     settings: Settings,
     data: DataReader,
     log: Log,
-    folder: OutputDir | None,
+    folder: RunFolder | None,
     build: Callable,
     after_epoch: Callable,
     at_end: Callable | None = None,
     network_of: Callable | None = None,
+    workers: Workers = ALONE,
 ) -> None:
     """Trains a child for num_epochs, from the output folder's checkpoint if any.
 
@@ -176,6 +197,7 @@ def run_epochs(
       at_end: is called after the last epoch with the Run and the ops.
       network_of: a function of the ops and the pipeline's images that returns the
         Network that they make, or None.
+      workers: those that share the run; `build` must know them, too.
 
     Raises:
       InputError: there is too little memory, or the output folder or its checkpoints
@@ -193,29 +215,35 @@ def run_epochs(
                 settings.seed,
                 configs.batch_augmentation(settings),
                 configs.reward_repeats(settings),
+                workers.count,
             )
-            steps = steps_per_epoch(settings, data)
+            steps = steps_per_epoch(settings, data, workers.count)
             model, ops = build(settings, pipeline, len(data.classes), steps)
             images = data()
+            if workers.several:
+                workers.compare({"images": digest(images)})
             network = network_of and network_of(ops, pipeline.images)
             summary = _describe(model, ops.child.outputs, log, network)
+            if workers.is_chief:
+                tell(summary(terminal_width(sys.stderr)))
             if folder is None:
                 return
-            start = _start(settings, folder)
+            start = _start(settings, folder) if workers.is_chief else None
             folder.begin()
             log.keep_in(os.path.join(folder.path, LOG_FILE))
             progress = Progress(steps)
-            session = stack.enter_context(_open(settings, pipeline, log, folder, start))
+            session = _open(settings, pipeline, log, folder, start, workers)
+            stack.enter_context(session)
             progress.check(session)
             folder.check()
             if folder.continues:  # else they were kept when it began
                 folder.keep_flags()
-            write_text(os.path.join(folder.path, SUMMARY_FILE), summary + "\n")
+            write_text(os.path.join(folder.path, SUMMARY_FILE), summary() + "\n")
             keep_images(folder.path, images)
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
             stack.enter_context(closing(events))
-        reader = Reader(session, pipeline, settings.seed)
+        reader = Reader(session, pipeline, settings.seed, workers)
         if folder.continues and epochs >= settings.num_epochs:
             note(
                 f"the run in {folder.path} has done its {epochs} epochs; a larger "
@@ -238,6 +266,7 @@ def run_epochs(
             step = _train_epoch(run, ops.child, epoch)
             after_epoch(run, ops, epoch + 1, step)
             session.run(progress.finish_epoch)
+            session.align()
             session.save()
         if run.history.is_over(settings.patience):
             note(
@@ -246,9 +275,10 @@ def run_epochs(
             )
         if at_end is not None:
             at_end(run, ops)
+        workers.leave()
 
 
-def _start(settings: Settings, folder: OutputDir) -> Callable | None:
+def _start(settings: Settings, folder: RunFolder) -> Callable | None:
     """Returns what gives a new run its first weights; None if they are random.
 
     Raises:
@@ -269,8 +299,9 @@ def _open(
     settings: Settings,
     pipeline: InputPipeline,
     log: Log,
-    folder: OutputDir,
+    folder: RunFolder,
     start: Callable | None,
+    workers: Workers,
 ) -> Session:
     """Opens the session of a run in its folder."""
     minutes = settings.max_minutes
@@ -281,11 +312,18 @@ def _open(
         folder.check,
         minutes - log.minutes() if minutes else None,
         start,
+        workers,
     )
 
 
-def _describe(model: Model, outputs: Outputs, log: Log, network: Network | None) -> str:
-    """Logs the layers and numbers of weights; prints the summary and returns it."""
+def _describe(
+    model: Model, outputs: Outputs, log: Log, network: Network | None
+) -> Callable[..., str]:
+    """Logs the layers and numbers of weights.
+
+    Returns:
+      A function that makes the summary; it may be given how wide a line may be.
+    """
     for shape in outputs.layers:
         log.line(layer_line(*shape))
     params, aux_params = model.count_params()
@@ -293,8 +331,7 @@ def _describe(model: Model, outputs: Outputs, log: Log, network: Network | None)
     if model.aux_layer is not None:
         log.line(aux_params_line(aux_params))
     parts = parts_of(model, outputs, network)
-    tell(table(parts, network, terminal_width(sys.stderr)))
-    return table(parts, network)
+    return partial(table, parts, network)
 
 
 def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
@@ -303,15 +340,15 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
     Raises:
       FloatingPointError: the loss or its gradient is not finite.
     """
-    session, settings = run.reader.session, run.settings
-    fetches = child.fetches()
+    session, settings, workers = run.reader.session, run.settings, run.reader.workers
+    fetches, images = child.fetches(), settings.batch_size * workers.count
     first = int(session.run(child.global_step))
     last = (epoch + 1) * run.steps_per_epoch
     events_every = max(1, run.steps_per_epoch // POINTS)
     title = f"epoch {epoch + 1}/{settings.num_epochs}"
     bar = tqdm(range(first + 1, last + 1), title, disable=None, leave=False)
     for step in bar:
-        done = session.run(fetches, run.reader.feed("train", step - 1))
+        done = session.run(fetches, run.reader.feed("train", workers.own(step - 1)))
         # Check the gradient, too: it ruins the weights before any loss shows it.
         for name, value in (("loss", done.loss), ("gradient's norm", done.grad_norm)):
             if not math.isfinite(value):
@@ -331,13 +368,13 @@ def _train_epoch(run: Run, child: ChildOps, epoch: int) -> int:
                     lr=done.lr,
                     grad_norm=done.grad_norm,
                     correct=done.correct,
-                    batch_size=settings.batch_size,
+                    batch_size=images,
                     minutes=run.log.minutes(),
                 )
             )
         if step % events_every == 0:
             shown = {"loss": done.loss, "lr": done.lr, "grad_norm": done.grad_norm}
-            shown["tr_acc"] = done.correct / settings.batch_size
+            shown["tr_acc"] = done.correct / images
             run.events.scalars("child", step, shown)
         session.pause()
     return last
@@ -358,17 +395,24 @@ def count_correct(
 ) -> int:
     """Goes once over a split and counts the images that are classified correctly.
 
+    Workers share the batches, and each returns the whole count.
+
     Args:
       split: 'valid' or 'test'.
       step: the global step.
       feed: what the child is fed besides its batches.
     """
+    workers = reader.workers
     batches = range(reader.pipeline.eval_batches(split))
-    bar = tqdm(batches, f"{split} set", disable=None, leave=False)
+    own = batches[workers.index :: workers.count]
+    bar = tqdm(own, f"{split} set", disable=None, leave=False)
     correct = 0
     for batch in bar:
         fed = reader.feed(split, step * len(batches) + batch) | feed
         correct += int(reader.session.run(outputs.correct, fed))
+        reader.session.pause(together=False)
+    if workers.several:
+        correct = workers.sum(correct)
         reader.session.pause()
     return correct
 

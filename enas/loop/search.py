@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from enas.base import random_numbers
 from enas.base.program import note, tell
 from enas.base.text_table import terminal_width
+from enas.base.workers import ALONE, Workers
 from enas.controller import Controller, ControllerTraining, Sample, UniformSampler
 from enas.data_utils import DataReader
 from enas.flags.table import Settings
@@ -32,8 +34,8 @@ from enas.report.log import (
     shown_line,
 )
 from enas.session.input_pipeline import STREAMS, InputPipeline
-from enas.session.output_dir import OutputDir
 from enas.session.session import Session, input_errors, leave_functions_alone
+from enas.session.worker_folder import RunFolder
 from enas.space.arc import CHOICES, Arc, arc_from_numbers
 
 SHOWN_ARCHITECTURES = 10
@@ -89,11 +91,26 @@ class SearchOps(NamedTuple):
 
 
 def search(
-    settings: Settings, data: DataReader, log: Log, folder: OutputDir | None
+    settings: Settings,
+    data: DataReader,
+    log: Log,
+    folder: RunFolder | None,
+    workers: Workers = ALONE,
 ) -> None:
-    """Searches for num_epochs, then ranks the strings of the last round."""
+    """Searches for num_epochs, then ranks the strings of the last round.
+
+    Args:
+      workers: those that share the search.
+    """
     epochs.run_epochs(
-        settings, data, log, folder, build, _after_epoch, _rank_last_round
+        settings,
+        data,
+        log,
+        folder,
+        partial(build, workers=workers),
+        _after_epoch,
+        _rank_last_round,
+        workers=workers,
     )
 
 
@@ -102,7 +119,8 @@ def _after_epoch(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
     if epochs.is_due(settings, epoch, settings.controller_train_every):
         if ops.controller is not None:
             _controller_round(run, ops, ops.controller, epoch, step)
-        _show_architectures(run, ops, epoch, step)
+        if run.reader.workers.is_chief:
+            _show_architectures(run, ops, epoch, step)
     if epochs.is_due(settings, epoch, settings.eval_every_epochs):
         epochs.evaluate_epoch(run, ops.evaluated, step)
 
@@ -113,11 +131,13 @@ def build(
     num_classes: int,
     steps_per_epoch: int,
     make_child: Callable = MicroChild,
+    workers: Workers = ALONE,
 ) -> tuple[MicroChild, SearchOps]:
     """Builds the controller and the child in the default graph.
 
     Args:
       make_child: makes the child from its configuration and the two sampled cells.
+      workers: those that share each update.
     """
     if pipeline.smallest_batch() < FEW_IMAGES:
         note(
@@ -133,13 +153,14 @@ def build(
     accuracy = tf.cast(evaluated.correct, tf.float32) / tf.cast(batch, tf.float32)
     outputs = model.build(pipeline.images, pipeline.labels, training=True)
     child = epochs.make_child_ops(
-        settings, model, outputs, global_step, steps_per_epoch
+        settings, model, outputs, global_step, steps_per_epoch, workers
     )
     budget = budget_of(settings, pipeline.images.shape[3], pipeline.classes)
     training = None
     if settings.controller_training:
         worth = accuracy if budget is None else accuracy - penalty(budget, sample)
-        training = controller.train(sample, worth)
+        total = workers.total if workers.several else None
+        training = controller.train(sample, worth, total)
     return model, SearchOps(child, evaluated, sample, accuracy, budget, training)
 
 
@@ -214,9 +235,10 @@ def _controller_round(
 
     It has controller_train_steps updates, each of controller_num_aggregate samples. The
     child's step does not move meanwhile, so the round's events take the steps that lead
-    up to it, one after another.
+    up to it, one after another. Workers share the samples of each update. The chief
+    tells of its own.
     """
-    settings, session = run.settings, run.reader.session
+    settings, session, workers = run.settings, run.reader.session, run.reader.workers
     aggregate = settings.controller_num_aggregate
     done = int(session.run(run.progress.round_samples))
     samples = range(done, settings.controller_train_steps * aggregate)
@@ -229,15 +251,19 @@ def _controller_round(
     events_every = max(1, len(samples) // epochs.POINTS)
     sampled = []
     for number in bar:
-        feed = run.reader.feed("reward", before * aggregate + number)
-        drawn, _ = session.run(fetches, feed)
+        place, is_last = before * aggregate + number, (number + 1) % aggregate == 0
+        if not workers.owns(place):
+            session.run(run.progress.count_sample)
+            _end_sample(run, controller, is_last)
+            continue
+        drawn, _ = session.run(fetches, run.reader.feed("reward", place))
         if not math.isfinite(drawn.grad_norm):
             raise FloatingPointError(
                 f"the controller's gradient has norm {drawn.grad_norm} in its round "
                 f"after step {step}; lower controller_lr"
             )
         sampled.append((drawn.normal_arc, drawn.reduce_arc))
-        if number % settings.log_every == 0:
+        if workers.next_is_due(number, settings.log_every):
             run.log.line(
                 controller_line(
                     step=before + number // aggregate,
@@ -250,13 +276,13 @@ def _controller_round(
                     minutes=run.log.minutes(),
                 )
             )
-        if number % events_every == 0:
+        if workers.next_is_due(number, events_every):
             shown = ("loss", "entropy", "grad_norm", "accuracy", "baseline")
             values = {name: getattr(drawn, name) for name in shown}
             run.events.scalars("controller", step - samples.stop + number + 1, values)
-        if (number + 1) % aggregate == 0:
-            session.run(controller.apply)
-        session.pause()
+        _end_sample(run, controller, is_last)
+    if not sampled:
+        return
     op = list(CHOICES).index("op")
     ops_sampled = np.array(sampled)[:, :, op :: len(CHOICES)]  # [samples, 2, 2·B]
     count = len(settings.operations)
@@ -264,6 +290,13 @@ def _controller_round(
         run.events.histogram(
             f"controller/{name}_ops", step, ops_sampled[:, cell], count
         )
+
+
+def _end_sample(run: Run, controller: ControllerTraining, is_last: bool) -> None:
+    """Ends a sample; after the last one of an update, all workers update."""
+    if is_last:
+        run.reader.session.run(controller.apply)
+    run.reader.session.pause(together=is_last)
 
 
 def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None:
@@ -279,7 +312,7 @@ def _show_architectures(run: Run, ops: SearchOps, epoch: int, step: int) -> None
         accuracies.append(accuracy)
         cost = ops.budget and ops.budget.cost(arc)
         run.log.line(architecture_lines(normal, reduction, accuracy, cost))
-        run.reader.session.pause()
+        run.reader.session.pause(together=False)
     ranking.save_arcs(run.folder, epoch, arcs)
     run.events.scalars("sampled", step, {"mean_val_acc": np.mean(accuracies)})
 
@@ -304,15 +337,20 @@ def untrained_arcs(settings: Settings, count: int) -> list[Arc]:
 
 
 def _rank_last_round(run: Run, ops: SearchOps) -> None:
-    settings = run.settings
+    settings, workers = run.settings, run.reader.workers
     arcs = ranking.read_arcs(run.folder, settings.child_num_cells, settings.operations)
+    lines = workers.of_chief("\n".join(map(str, arcs))).splitlines()
+    arcs = [settings.parse_arc(line) for line in lines]
     if not arcs:
-        next_steps.after_search(run, None)
+        if workers.is_chief:
+            next_steps.after_search(run, None)
         return
     source = ranking.source_of(settings)
     candidates = ranking.beside_uniform(arcs, source, settings)
     judge = Judge(run.reader, ops.sample, ops.evaluated)
     ranked = judging.rank(judge, candidates, ops.budget)
+    if not workers.is_chief:
+        return
     ranking.save(run.folder, ranked)
     tell(ranking.table(ranked, terminal_width(sys.stderr), ops.budget))
     next_steps.after_search(run, ranked[0].arc)

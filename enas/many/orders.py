@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from enas.base import cluster
 from enas.base.files import open_regular
 from enas.many.cores import claimed, threads
 
@@ -88,7 +89,7 @@ def run_here(order: Order) -> Ended:
         process = subprocess.Popen(
             [*launched, *order.words],
             cwd=order.cwd,
-            env=os.environ | threads(order.cores),
+            env=_environment() | threads(order.cores),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -108,6 +109,14 @@ def run_here(order: Order) -> Ended:
                 process.kill()
                 process.wait()
     return Ended(process.returncode, left=left)
+
+
+def _environment() -> dict[str, str]:
+    """Returns this program's environment without the workers of a search.
+
+    They may have started this program, and what it starts is not one of them.
+    """
+    return {n: value for n, value in os.environ.items() if n != cluster.VARIABLE}
 
 
 def is_over(order: Order) -> bool:

@@ -20,15 +20,27 @@ from enas.space.cost import Cost
 RULE = "-" * 80
 FLAG_WIDTH = 80
 # What the head of a log tells besides flags, in lines like those of flags: how many
-# images each set has (before copies are made of them), the names of the classes, and
-# the child's steps in an epoch.
-FACTS = ("train_images", "valid_images", "test_images", "classes", "steps_per_epoch")
+# images each set has (before copies are made of them), the names of the classes,
+# the child's steps in an epoch, and how many workers share the run, if several do.
+FACTS = (
+    "train_images",
+    "valid_images",
+    "test_images",
+    "classes",
+    "steps_per_epoch",
+    "workers",
+)
 
 
 class Log:
-    """Writes lines to stdout and, after `keep_in`, to a file in the output folder."""
+    """Writes lines to stdout and, after `keep_in`, to a file in the output folder.
 
-    def __init__(self) -> None:
+    Args:
+      writes: False for a log that drops its lines: another worker's is kept.
+    """
+
+    def __init__(self, writes: bool = True) -> None:
+        self._writes = writes
         self._file: IO[str] | None = None
         self._waiting: list[str] = []  # lines for the file
         self._start = time.monotonic()
@@ -39,6 +51,8 @@ class Log:
         Raises:
           InputError: the file cannot be written.
         """
+        if not self._writes:
+            return
         try:
             self._file = open_regular(path, "a")
         except OSError as error:
@@ -53,6 +67,8 @@ class Log:
         Raises:
           InputError: there is no room for it, or nobody reads the output any more.
         """
+        if not self._writes:
+            return
         try:
             if sys.stdout is not None:  # it is None if it was closed
                 tqdm.write(text, file=sys.stdout)  # moves around a progress bar

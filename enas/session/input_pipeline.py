@@ -37,13 +37,16 @@ class InputPipeline:
     stream whose `feed` it is given.
 
     Each batch is a function of the seed, the stream and the batch's number, so that a
-    run that was interrupted can `seek` its place.
+    run that was interrupted can `seek` its place. Where workers share a run, each reads
+    every so-many-th batch of the streams that they share, which are all but 'shown'.
 
     Args:
       data: reads the images; nothing waits for them before `initialize`.
       seed: at least 0 and below 2^32; None for a different one each time.
       augmentation: the changes to training images, and to no others.
       reward_repeats: how many times in a row each batch of 'reward' comes.
+      stride: from one batch that this worker reads to the next: how many workers there
+        are.
 
     Attributes:
       images: float32 [n, H, W, C].
@@ -59,12 +62,14 @@ class InputPipeline:
         seed: int | None = None,
         augmentation: BatchAugmentation | None = None,
         reward_repeats: int = 1,
+        stride: int = 1,
     ):
         self._data = data
         self._batch_size = batch_size
         self._seed = secrets.randbits(32) if seed is None else seed
         self._augmentation = augmentation
         self._reward_repeats = reward_repeats
+        self._strides = dict.fromkeys(STREAMS, stride) | {"shown": 1}
         self._feeds: dict[str, dict[tf.Tensor, np.ndarray]] = {}  # by split
         self._handles: dict[str, str] = {}
         self._next: dict[str, int] = {}  # the number of each stream's next batch
@@ -125,7 +130,7 @@ class InputPipeline:
         pass.
         """
         split, goes_on = STREAMS[stream]
-        following = number + 1
+        following = number + self._strides[stream]
         if not goes_on:
             batches = self.eval_batches(split)
             number, following = number % batches, following % batches
@@ -158,18 +163,21 @@ class InputPipeline:
 
     def _batches(self, stream: str, arrays, shuffled: bool) -> tf.data.Dataset:
         """Makes a stream's batches, from the one numbered `_start` on."""
+        stride = self._strides[stream]
         count = arrays[1].shape[0]
         # Streams do not share their random numbers.
         seed = self._seed * len(STREAMS) + stream_number(stream)
         repeats = self._reward_repeats if stream == "reward" else 1
         if shuffled:
             positions = self._shuffled(count, seed, repeats)
+            if stride > 1:
+                positions = positions.shard(stride, 0)
         else:
-            positions = self._once(count)
+            positions = self._once(count, stride)
         batches = positions.map(lambda numbers: self._images_of(numbers, arrays))
         if stream == "train" and self._augmentation is not None:
             numbered = tf.data.Dataset.zip(
-                tf.data.Dataset.counter(self._start), batches
+                tf.data.Dataset.counter(self._start, stride), batches
             )
             batches = numbered.map(
                 lambda number, batch: (
@@ -199,7 +207,7 @@ class InputPipeline:
         )
         return in_a_row.skip(self._start % repeats)
 
-    def _once(self, count: int) -> tf.data.Dataset:
+    def _once(self, count: int, stride: int) -> tf.data.Dataset:
         """Makes the positions of the images in batches, int64 [n].
 
         It passes over all images again and again, each time in the same mixed order.
@@ -216,7 +224,7 @@ class InputPipeline:
             start, end = place * count // batches, (place + 1) * count // batches
             return positions[start:end]
 
-        return tf.data.Dataset.counter(self._start).map(batch)
+        return tf.data.Dataset.counter(self._start, stride).map(batch)
 
     def _images_of(self, positions: tf.Tensor, arrays) -> tuple:
         """Returns the normalized images at some positions, and their labels."""

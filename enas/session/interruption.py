@@ -20,7 +20,7 @@ class Interruption:
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
-        self._came: int | None = None
+        self._came = 0
         self._before: dict = {}
         self._answer: _Answer | None = None
 
@@ -45,9 +45,9 @@ class Interruption:
         for caught in self._before:
             signal.signal(caught, signal.SIG_DFL)
 
-    def came(self) -> bool:
-        """Returns whether a signal asked to leave the run."""
-        return self._came is not None
+    def came(self) -> int:
+        """Returns the number of the signal that asked to leave the run; 0 if none."""
+        return self._came
 
     def leave(self) -> None:
         """Leaves the run after a signal.

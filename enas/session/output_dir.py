@@ -147,17 +147,12 @@ class OutputDir:
         Raises:
           InputError: the folder cannot be written to.
         """
-        versions: dict[str, str | None] = {
+        about = {
             "python": platform.python_version(),
             "platform": platform.platform(),
         }
-        for name in PACKAGES:
-            try:
-                versions[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:  # another build, like tensorflow-cpu
-                versions[name] = None
         write_json(os.path.join(self.path, FLAGS_FILE), MARK | self._flags)
-        write_json(os.path.join(self.path, VERSIONS_FILE), versions)
+        write_json(os.path.join(self.path, VERSIONS_FILE), about | versions())
 
     def release(self) -> None:
         """Unlocks the folder; removes it if it was made for a run that never began."""
@@ -165,6 +160,17 @@ class OutputDir:
             with suppress(OSError):
                 os.rmdir(self.path)
         self._lock.release()
+
+
+def versions() -> dict[str, str | None]:
+    """Returns the versions of the packages that a run's numbers depend on."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # another build, like tensorflow-cpu
+            found[name] = None
+    return found
 
 
 def plain_path(output_dir: str) -> str:

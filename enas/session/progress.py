@@ -43,7 +43,8 @@ class Progress:
         if steps != self._steps_now:
             raise InputError(
                 f"an epoch of the run to be continued has {steps} steps, now it would "
-                f"have {self._steps_now}; batch_size or the training images changed"
+                f"have {self._steps_now}; batch_size, the training images or the "
+                f"workers changed"
             )
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from enas.base.errors import InputError, TimeIsOver
+from enas.base.errors import InputError, Interrupted, TimeIsOver
+from enas.base.workers import ALONE, Workers
 from enas.session.checkpoints import Checkpoints, error_line
 from enas.session.input_pipeline import InputPipeline
 from enas.session.interruption import Interruption
@@ -21,10 +22,12 @@ def session_config() -> tf.compat.v1.ConfigProto:
     Grappler is off. It would first inline every shared function of the search child,
     which makes the first step five times slower and later steps hardly faster. There
     are as many threads as cores, which is the default: a single thread between ops
-    takes a fifth longer, and more threads gain nothing.
+    takes a fifth longer, and more threads gain nothing. Memory of a GPU is taken as it
+    is needed, so that others can use the rest.
     """
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.gpu_options.allow_growth = True
     return config
 
 
@@ -63,6 +66,8 @@ class Session:
       minutes: how long the run may take from now on; None for ever.
       start: is called with the raw session, once its variables have their initial
         values, if there is no checkpoint yet.
+      workers: those that share the run. The chief alone reads and writes checkpoints,
+        and the others start from its values.
 
     Attributes:
       opened_from: the path of the checkpoint that it started from; None if there was
@@ -80,13 +85,19 @@ class Session:
         check_folder: Callable[[], None] | None = None,
         minutes: float | None = None,
         start: Callable[[tf.compat.v1.Session], None] | None = None,
+        workers: Workers = ALONE,
     ):
         self._save_every = save_every_minutes
+        self._workers = workers
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self._interruption = Interruption()
         self._checkpoints = Checkpoints(
             output_dir, save_every_minutes is not None, check_folder
         )
+
+        self._of_chief = None
+        if workers.several:
+            self._of_chief = workers.chiefs_values(tf.compat.v1.global_variables())
 
         def initialize(_, session: tf.compat.v1.Session) -> None:
             if start is not None:
@@ -99,7 +110,8 @@ class Session:
                         saver=self._checkpoints.saver,
                         init_fn=initialize,
                     ),
-                    config=session_config(),
+                    master=workers.target,
+                    config=workers.config or session_config(),
                     checkpoint_filename_with_path=self._checkpoints.last,
                 )
                 break
@@ -109,18 +121,36 @@ class Session:
                     raise
                 self._checkpoints.choose_again()
         self.opened_from = self._checkpoints.last
+        self.align()
         if pipeline is not None:
             pipeline.initialize(self._session)
 
     def run(self, fetches, feed_dict: dict | None = None):
-        return self._session.run(fetches, feed_dict)
+        """Runs a step.
+
+        Raises:
+          InputError: another worker is lost.
+        """
+        try:
+            return self._session.run(fetches, feed_dict)
+        except tf.errors.OpError as error:
+            if lost := self._workers.explained(error):
+                raise lost from error
+            raise
+
+    def align(self) -> None:
+        """Gives all workers the chief's values; machines may round differently."""
+        if self._of_chief is not None:
+            self.run(self._of_chief)
 
     def save(self) -> None:
-        """Writes a checkpoint of all variables.
+        """Writes a checkpoint of all variables, if this is the chief.
 
         Raises:
           InputError: there is no room for it, or the folder is another one by now.
         """
+        if not self._workers.is_chief:
+            return
         self._checkpoints.write(self._session.raw_session())
 
     def save_into(self, folder: str) -> None:
@@ -131,24 +161,35 @@ class Session:
         """
         self._checkpoints.write_into(folder, self._session.raw_session())
 
-    def pause(self) -> None:
+    def pause(self, together: bool = True) -> None:
         """Marks a point where nothing is half done, so the run can be saved and left.
 
         It saves if the last checkpoint is old, if a signal asks to leave, or if the
-        run's time is over.
+        run's time is over. Workers do so together, also if a signal came to one only.
+
+        Args:
+          together: whether all workers come to this point. If not, only one that is
+            alone saves and leaves here.
 
         Raises:
           InputError: the checkpoint cannot be written.
           Interrupted: a signal asks to leave.
           TimeIsOver: the run's time is over.
         """
-        if self._save_every is None:
+        if self._save_every is None or (self._workers.several and not together):
             return
-        leaves, is_over = self._interruption.came(), time.monotonic() >= self._end
-        if leaves or is_over or self._checkpoints.minutes() >= self._save_every:
+        asked = self._workers.meet(
+            self._interruption.came(),
+            time.monotonic() >= self._end,
+            self._checkpoints.minutes() >= self._save_every,
+        )
+        number, is_over, is_old = int(asked[:, 0].max()), *map(bool, asked[0, 1:])
+        if number or is_over or is_old:
             self.save()
-        if leaves:
-            self._interruption.leave()
+        if number or is_over:
+            self._workers.leave()
+        if number:
+            raise Interrupted(number)
         if is_over:
             raise TimeIsOver
 

@@ -1,0 +1,212 @@
+"""What several workers do together is what one does: sums, means and equal weights."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas.base import random_numbers
+from enas.base.cluster import Cluster
+from enas.base.errors import InputError
+from enas.base.workers import ALONE
+from enas.common_ops import create_weight
+from enas.flags.datasets import open_data
+from enas.flags.parse import parse
+from enas.loop.joining import joined
+from enas.micro_controller import ControllerConfig, MicroController
+from enas.utils import TrainConfig, get_train_ops
+from search_arc_mnist import CONSTANTS
+from tests.together import free_hosts, session_of, together
+
+
+def test_workers_meet():
+    def work(workers):
+        table = workers.meet(workers.index, 7)
+        total = workers.sum(10**12 + workers.index)
+        text = workers.of_chief(f"é{workers.index}" * 3)
+        return table.tolist(), total, text, workers.of_chief("")
+
+    for result in together(3, work):
+        assert result == ([[0, 7], [1, 7], [2, 7]], 3 * 10**12 + 3, "é0é0é0", "")
+
+
+def test_one_that_is_alone_meets_itself(graph):
+    assert ALONE.meet(3, 4).tolist() == [[3, 4]]
+    assert ALONE.sum(5) == 5 and ALONE.of_chief("x") == "x"
+    x = tf.constant(1.0)
+    assert ALONE.total(x) is x and ALONE.mean(x) is x
+    assert ALONE.mean_gradients([x], [x]) == [x]
+    ALONE.compare({"a": "b"})
+    assert [op.type for op in graph.get_operations()] == ["Const"]
+
+
+def test_a_worker_that_differs_is_named():
+    def work(workers):
+        own = {"seed": "1", "batch_size": "20" if workers.index == 1 else "10"}
+        with pytest.raises(InputError) as caught:
+            workers.compare(own)
+        return str(caught.value), workers.cluster.name(1)
+
+    (chief, name), (own, _) = together(2, work)
+    assert chief.startswith(f"{name} and the chief differ in flags")
+    assert own.startswith(name)
+    assert own.endswith("differ in batch_size (20; the chief has 10)")
+
+
+def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path):
+    """Files may differ; a seed that was not given is the chief's."""
+
+    def settings_of(index, **changes):
+        words = [f"--output_dir={tmp_path / str(index)}", "--batch_size=20"]
+        words += ["--seed=7"] * (index == 0)
+        words += [f"--{name}={value}" for name, value in changes.items()]
+        return parse(["search_arc_mnist.py", *words], CONSTANTS)
+
+    def join(hosts, index, settings):
+        cluster = Cluster(hosts, index)
+        with joined(cluster, settings, open_data(settings), lambda: None) as shared:
+            settings, _, workers = shared
+            workers.leave()
+            return settings.seed
+
+    def join_both(*both):
+        hosts = free_hosts(2)
+        with ThreadPoolExecutor(2) as pool:
+            return [pool.submit(join, hosts, n, both[n]) for n in range(2)]
+
+    done = join_both(settings_of(0), settings_of(1))
+    assert [one.result() for one in done] == [7, 7]
+    done = join_both(settings_of(0), settings_of(1, batch_size=10, seed=3))
+    words = ("worker 1 .* and the chief differ in flags", "batch_size .10; the chief")
+    for one, reason in zip(done, words, strict=True):
+        with pytest.raises(InputError, match=reason):
+            one.result()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_all_get_the_chiefs_values_bit_by_bit(count):
+    values = np.array([np.nan, -0.0, 1e-42, np.inf, 0.1], np.float32)
+
+    def work(workers):
+        first = values if workers.is_chief else np.full(5, workers.index, np.float32)
+        floats = tf.compat.v1.get_variable("floats", initializer=first)
+        large = tf.constant(2**62 + 1 - workers.index, tf.int64)
+        number = tf.compat.v1.get_variable("number", initializer=large)
+        give = workers.chiefs_values([floats, number])
+        with session_of(workers) as session:
+            session.run(give)
+            return session.run((floats, number))
+
+    for floats, number in together(count, work):
+        assert floats.tobytes() == values.tobytes()
+        assert number == 2**62 + 1
+
+
+ROWS = ([0, 2], [2, 4], [4, 0])  # that each worker reads
+SCALES = (1.0, 3.0, -2.0)
+
+
+def step_of(algorithm, rows, scale, workers=ALONE):
+    """A step down a loss that reads some rows of a bank, and a dense weight."""
+    rng = np.random.default_rng(0)
+    bank = create_weight("bank", [6, 3], lambda: tf.constant(first_bank()))
+    dense = create_weight("dense", [2, 2], lambda: tf.ones([2, 2]))
+    factors = tf.constant(rng.normal(size=(2, 3)).astype(np.float32))
+    loss = scale * tf.reduce_sum(tf.gather(bank, rows) * factors)
+    loss += scale * tf.reduce_sum(dense * dense)
+    step = tf.compat.v1.train.get_or_create_global_step()
+    config = TrainConfig(algorithm, lr_max=0.1, lr_min=0.1, adam_beta1=0.9)
+    mean_of = workers.mean_gradients if workers.several else None
+    return get_train_ops(loss, [bank, dense], config, step, 1, 9, mean_of)
+
+
+def first_bank():
+    return np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
+
+
+def variables_after(session, ops, steps):
+    for _ in range(steps):
+        session.run(ops.train)
+    found = tf.compat.v1.global_variables()
+    return dict(zip([v.op.name for v in found], session.run(found), strict=True))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_an_update_takes_the_mean_gradient(count):
+    def work(workers):
+        own = ROWS[workers.index], SCALES[workers.index]
+        ops = step_of("sgd", *own, workers)
+        with session_of(workers) as session:
+            return variables_after(session, ops, 1)
+
+    moved = []
+    for rows, scale in zip(ROWS[:count], SCALES[:count], strict=True):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            ops = step_of("sgd", rows, scale)
+            session.run(tf.compat.v1.global_variables_initializer())
+            moved.append(variables_after(session, ops, 1))
+    for found in together(count, work):
+        for name in ("bank", "dense"):
+            mean = np.mean([one[name] for one in moved], axis=0)
+            np.testing.assert_allclose(found[name], mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["adam", "momentum"])
+def test_rows_that_nobody_read_keep_every_bit(algorithm):
+    def work(workers):
+        own = ROWS[workers.index], SCALES[workers.index]
+        ops = step_of(algorithm, *own, workers)
+        with session_of(workers) as session:
+            return variables_after(session, ops, 3)
+
+    one, other = together(2, work)
+    for name, value in one.items():  # among them the slots
+        assert value.tobytes() == other[name].tobytes()
+    unread = [1, 3, 5]
+    assert (one["bank"][unread] == first_bank()[unread]).all()
+    assert (one["bank"][[0, 2, 4]] != first_bank()[[0, 2, 4]]).all()
+    slots = [name for name in one if name.startswith("bank/")]
+    assert slots
+    for name in slots:
+        assert (one[name][unread] == 0).all() and one[name][[0, 2, 4]].any()
+
+
+def controller_after(workers, updates=2):
+    """The weights of a controller after some updates, whose samples workers share."""
+    config = ControllerConfig(
+        num_cells=2, lstm_size=8, num_aggregate=5, baseline_of_update=True, lr=1.0
+    )
+    controller = MicroController(config)
+    sample = controller.sample()
+    reward = tf.reduce_mean(tf.cast(tf.equal(sample.normal_arc, 1), tf.float32))
+    total = workers.total if workers.several else None
+    training = controller.train(sample, reward, total)
+    with session_of(workers) as session:
+        for number in range(updates * config.num_aggregate):
+            if workers.owns(number):
+                session.run(training.accumulate, random_numbers.feed(1, 1, number))
+            if (number + 1) % config.num_aggregate == 0:
+                session.run(training.apply)
+        names = [v.op.name for v in controller.variables()]
+        return dict(zip(names, session.run(controller.variables()), strict=True))
+
+
+def test_a_controller_s_update_is_that_of_one_worker():
+    with tf.Graph().as_default():
+        tf.compat.v1.set_random_seed(1)
+        alone = controller_after(ALONE)
+        first = controller_after_nothing()
+    one, other = together(2, controller_after)
+    for name, value in alone.items():
+        assert one[name].tobytes() == other[name].tobytes()
+        np.testing.assert_allclose(one[name], value, atol=1e-6)
+    assert (
+        max(np.abs(value - first[name]).max() for name, value in alone.items()) > 1e-4
+    )
+
+
+def controller_after_nothing():
+    with tf.Graph().as_default():
+        tf.compat.v1.set_random_seed(1)
+        return controller_after(ALONE, 0)
