@@ -4,6 +4,7 @@
 #
 #   ./setup.sh           install
 #   ./setup.sh search    install, then run a first small search on MNIST (some three minutes)
+#   ./setup.sh gpu       install what an NVIDIA GPU needs, too (Linux), and count the GPUs
 #   ./setup.sh test      install what tests need too, then lint, check types, run every test
 #
 # PYTHON names the interpreter to use (default: python3, or else python3.13 … python3.10).
@@ -81,6 +82,14 @@ case "${1:-}" in
             --train_limit=2000 --eval_limit=1000 \
             --num_epochs=3 --controller_train_steps=10
         ;;
+    gpu)
+        install requirements.txt requirements-gpu.txt
+        TF_CPP_MIN_LOG_LEVEL=3 enas_env/bin/python -c '
+import sys, tensorflow
+count = len(tensorflow.config.list_physical_devices("GPU"))
+print(f"TensorFlow sees {count} GPUs", file=sys.stderr)
+sys.exit(count == 0)' || fail "no GPU can be used; look at what nvidia-smi says of driver and GPUs"
+        ;;
     test)
         install requirements.txt requirements-export.txt requirements-cluster.txt requirements-test.txt
         enas_env/bin/python -m ruff check .
@@ -89,7 +98,7 @@ case "${1:-}" in
         exec enas_env/bin/python -m pytest -q -n auto --cov
         ;;
     *)
-        echo "usage: ./setup.sh [search | test]" >&2
+        echo "usage: ./setup.sh [search | gpu | test]" >&2
         exit 2
         ;;
 esac

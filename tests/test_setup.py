@@ -50,7 +50,7 @@ def test_no_venv_module(tmp_path):
 def test_unknown_word(tmp_path):
     process = run(tmp_path, "serach")
     assert process.returncode == 2
-    assert process.stderr == "usage: ./setup.sh [search | test]\n"
+    assert process.stderr == "usage: ./setup.sh [search | gpu | test]\n"
 
 
 def environment(folder, base):
@@ -59,6 +59,20 @@ def environment(folder, base):
     interpreter(enas_env / "bin", base).rename(enas_env / "bin" / "python")
     (folder / "requirements.txt").write_text("")
     (enas_env / "installed-requirements.txt").write_text("")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_gpus_are_looked_for_once_what_they_need_is_there(status, tmp_path):
+    environment(tmp_path, "3.11.9 in /a")
+    (tmp_path / "requirements-gpu.txt").write_text("")
+    (tmp_path / "enas_env" / "installed-requirements-gpu.txt").write_text("")
+    body = f'case "$2" in *GPU*) echo looked >&2; exit {status};; esac'
+    fake_python(tmp_path, body).rename(tmp_path / "enas_env" / "bin" / "python")
+    process = run(tmp_path, "gpu")
+    assert process.returncode == status
+    looked, *said = process.stderr.splitlines()
+    assert looked == "looked"
+    assert len(said) == status and all("no GPU can be used" in line for line in said)
 
 
 def interpreter(folder, base):
