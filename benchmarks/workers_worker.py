@@ -21,7 +21,7 @@ from enas.flags.parse import parse
 from enas.loop import configs, judging, search
 from enas.loop.epochs import Reader
 from enas.loop.judging import Judge
-from enas.loop.ranking import uniform_arcs
+from enas.report.ranking import uniform_arcs
 from enas.session.input_pipeline import InputPipeline
 from enas.session.session import Session, session_config
 from search_arc_mnist import CONSTANTS
