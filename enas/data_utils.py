@@ -239,7 +239,7 @@ def digest(data: Data) -> str:
     for split in (data.train, data.valid, data.test):
         if split is not None:
             for array in split:
-                found.update(memoryview(np.ascontiguousarray(array)))
+                found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()[:16]
 
 

@@ -1,10 +1,8 @@
 """Searches that two workers share: from start to end, ended, and with one lost."""
 
-import glob
 import os
 import re
 import signal
-import tempfile
 
 import pytest
 
@@ -38,12 +36,16 @@ def without_minutes(lines):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The log and the last variables of a search that nothing ended."""
-    out = str(tmp_path_factory.mktemp("shared") / "out")
-    (status, lines, errors), (other, silence, _) = ends(
-        start(2, SCRIPT, *FLAGS, SEED, f"--output_dir={out}")
-    )
+    folder = tmp_path_factory.mktemp("shared")
+    out, temporary = str(folder / "out"), folder / "temporary"
+    temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        both = start(2, SCRIPT, *FLAGS, SEED, f"--output_dir={out}")
+    (status, lines, errors), (other, silence, _) = ends(both)
     assert (status, other) == (0, 0), errors
     assert silence == []
+    assert list(temporary.iterdir()) == []
     return out, lines, errors, variables(out)
 
 
@@ -62,8 +64,6 @@ def test_two_workers_share_a_search(undisturbed):
     assert values["controller_training/updates"] == 4
     assert os.path.exists(os.path.join(out, "ranking.json"))
     assert any(line.startswith("mean of 10 controller") for line in errors)
-    left = os.path.join(tempfile.gettempdir(), "enas-worker-*")
-    assert not glob.glob(left)
 
 
 def test_all_leave_together_and_go_on(tmp_path, undisturbed):

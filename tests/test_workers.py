@@ -11,9 +11,8 @@ from enas.base.cluster import Cluster
 from enas.base.errors import InputError
 from enas.base.workers import ALONE
 from enas.common_ops import create_weight
-from enas.flags.datasets import open_data
 from enas.flags.parse import parse
-from enas.loop.joining import joined
+from enas.loop import joining
 from enas.micro_controller import ControllerConfig, MicroController
 from enas.utils import TrainConfig, get_train_ops
 from search_arc_mnist import CONSTANTS
@@ -54,8 +53,9 @@ def test_a_worker_that_differs_is_named():
     assert own.endswith("differ in batch_size (20; the chief has 10)")
 
 
-def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path):
-    """Files may differ; a seed that was not given is the chief's."""
+def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path, monkeypatch):
+    """Files may differ; a seed that was not given is the chief's, also that of data."""
+    monkeypatch.setattr(joining, "open_data", lambda settings: settings.seed)
 
     def settings_of(index, **changes):
         words = [f"--output_dir={tmp_path / str(index)}", "--batch_size=20"]
@@ -65,10 +65,10 @@ def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path):
 
     def join(hosts, index, settings):
         cluster = Cluster(hosts, index)
-        with joined(cluster, settings, open_data(settings), lambda: None) as shared:
-            settings, _, workers = shared
+        with joining.joined(cluster, settings, settings.seed, print) as shared:
+            settings, data, workers = shared
             workers.leave()
-            return settings.seed
+            return settings.seed, data
 
     def join_both(*both):
         hosts = free_hosts(2)
@@ -76,7 +76,7 @@ def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path):
             return [pool.submit(join, hosts, n, both[n]) for n in range(2)]
 
     done = join_both(settings_of(0), settings_of(1))
-    assert [one.result() for one in done] == [7, 7]
+    assert [one.result() for one in done] == [(7, 7), (7, 7)]
     done = join_both(settings_of(0), settings_of(1, batch_size=10, seed=3))
     words = ("worker 1 .* and the chief differ in flags", "batch_size .10; the chief")
     for one, reason in zip(done, words, strict=True):
@@ -172,10 +172,10 @@ def test_rows_that_nobody_read_keep_every_bit(algorithm):
         assert (one[name][unread] == 0).all() and one[name][[0, 2, 4]].any()
 
 
-def controller_after(workers, updates=2):
-    """The weights of a controller after some updates, whose samples workers share."""
+def controller_weights(workers):
+    """A controller's weights before and after updates whose samples workers share."""
     config = ControllerConfig(
-        num_cells=2, lstm_size=8, num_aggregate=5, baseline_of_update=True, lr=1.0
+        num_cells=1, lstm_size=8, num_aggregate=5, baseline_of_update=True, lr=1.0
     )
     controller = MicroController(config)
     sample = controller.sample()
@@ -183,30 +183,22 @@ def controller_after(workers, updates=2):
     total = workers.total if workers.several else None
     training = controller.train(sample, reward, total)
     with session_of(workers) as session:
-        for number in range(updates * config.num_aggregate):
+        before = session.run(controller.variables())
+        for number in range(2 * config.num_aggregate):
             if workers.owns(number):
                 session.run(training.accumulate, random_numbers.feed(1, 1, number))
             if (number + 1) % config.num_aggregate == 0:
                 session.run(training.apply)
-        names = [v.op.name for v in controller.variables()]
-        return dict(zip(names, session.run(controller.variables()), strict=True))
+        return before, session.run(controller.variables())
 
 
 def test_a_controller_s_update_is_that_of_one_worker():
     with tf.Graph().as_default():
         tf.compat.v1.set_random_seed(1)
-        alone = controller_after(ALONE)
-        first = controller_after_nothing()
-    one, other = together(2, controller_after)
-    for name, value in alone.items():
-        assert one[name].tobytes() == other[name].tobytes()
-        np.testing.assert_allclose(one[name], value, atol=1e-6)
-    assert (
-        max(np.abs(value - first[name]).max() for name, value in alone.items()) > 1e-4
-    )
-
-
-def controller_after_nothing():
-    with tf.Graph().as_default():
-        tf.compat.v1.set_random_seed(1)
-        return controller_after(ALONE, 0)
+        before, alone = controller_weights(ALONE)
+    (_, one), (_, other) = together(2, controller_weights)
+    for first, second, expected in zip(one, other, alone, strict=True):
+        assert first.tobytes() == second.tobytes()
+        np.testing.assert_allclose(first, expected, atol=1e-6)
+    moved = zip(alone, before, strict=True)
+    assert max(np.abs(after - first).max() for after, first in moved) > 1e-4

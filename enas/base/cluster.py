@@ -5,11 +5,12 @@ folder. TF_CONFIG is what Kubeflow's TFJob and most launchers set; TF_CONFIG=slu
 Slurm. TensorFlow is loaded only to ask Slurm.
 """
 
+import dataclasses
 import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from enas.base.errors import UsageError
 from enas.base.quiet import load_tensorflow
@@ -24,7 +25,8 @@ _SLURM_PORT = 8888
 _CHIEFS = ("chief", "master")  # the older word is still in use
 
 
-class Cluster(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Cluster:
     """The workers of a run, as one of them sees them.
 
     Attributes:
