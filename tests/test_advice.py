@@ -39,11 +39,20 @@ def test_facts():
     data = data_of(3 * 100, 20, 30, ("cat", "do\x1bg"))
     asked = training("--n_aug_img=3", "--batch_size=64")
     found = advice.facts(asked, data)
-    assert tuple(found) == FACTS
+    assert (*found, "workers") == FACTS
     assert list(found.values()) == [100, 20, 30, "cat, do\\x1bg", 5]
     line = advice.facts_line(asked, data)
     assert "100 training + 20 validation + 30 test images of 2 classes" in line
     assert "5 steps of 64 images, 3 copies of each" in line
+
+
+def test_facts_of_several_workers():
+    data = data_of(3 * 100, 20, 30, ("cat", "dog"))
+    asked = training("--n_aug_img=3", "--batch_size=64")
+    found = advice.facts(asked, data, workers=2)
+    assert tuple(found) == FACTS
+    assert (found["steps_per_epoch"], found["workers"]) == (3, 2)
+    assert "3 steps of 128 images" in advice.facts_line(asked, data, workers=2)
 
 
 def test_facts_without_validation_images_and_of_many_classes():
