@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.search_step import string_of
 
-TURNS = 5
-STEPS = 12  # child steps in a turn
+TURNS = 4
+STEPS = 8  # child steps in a turn
 UPDATES = 2  # of the controller in a turn
 STRINGS = 2  # that are judged in a turn
 WHATS = {
