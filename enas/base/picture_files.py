@@ -21,7 +21,7 @@ def check_ending(flag: str, path: str) -> None:
       UsageError: it does not; the message names the flag.
     """
     if ending_of(path) not in STARTS:
-        raise UsageError(f"{flag} is {path!r}; it ends in .png, .svg or .pdf")
+        raise UsageError(f"{flag} is {path}; it ends in .png, .svg or .pdf")
 
 
 def check_target(path: str) -> None:
