@@ -219,9 +219,7 @@ def checked(settings: Settings) -> Settings:
             f"child_ops={settings.child_ops} has operations of few bits, and "
             f"child_scheme=float makes a network without any; name another of the two"
         )
-    if settings.budget_out_filters and not (
-        settings.budget_kb or settings.budget_mult_adds
-    ):
+    if settings.budget_out_filters and not settings.has_budget:
         raise UsageError(
             "budget_out_filters says for what network a budget counts; pass budget_kb "
             "or budget_mult_adds, too"

@@ -630,6 +630,11 @@ class Settings:
         """The table of operations that `child_ops` names."""
         return TABLES[self.child_ops]
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether bytes or multiply-adds of a string's network have a bound."""
+        return bool(self.budget_kb or self.budget_mult_adds)
+
     def parse_arc(self, text: str) -> Arc:
         """Reads an arc string of these settings' table and number of blocks.
 

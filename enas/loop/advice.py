@@ -5,7 +5,7 @@ import math
 from enas.base.program import visible
 from enas.data_utils import DataReader
 from enas.flags.table import Settings
-from enas.report.budget import costs_of, has_budget, told
+from enas.report.budget import costs_of, told
 
 MOST_NAMES = 20  # of classes
 # A round that has this many times as many samples as child steps before it takes most
@@ -69,7 +69,7 @@ def about_budget(settings: Settings, data: DataReader) -> str:
     Raises:
       UsageError: no string fits.
     """
-    if not has_budget(settings):  # so that nothing is read for it
+    if not settings.has_budget:  # so that nothing is read for it
         return ""
     return told(settings, costs_of(settings, data.shape[2], data.classes))
 

@@ -6,7 +6,6 @@ from enas.flags.table import Settings
 from enas.images.batch_augment import BatchAugmentation
 from enas.micro_controller import ControllerConfig
 from enas.models import ChildConfig
-from enas.report.budget import has_budget
 from enas.space.layer_plan import parse_pool_layers
 from enas.space.schemes import head_spec, make_scheme, specs_of
 from enas.utils import TrainConfig
@@ -83,7 +82,7 @@ def controller_config(settings: Settings) -> ControllerConfig:
         operations=settings.operations,
         tanh_constant=settings.controller_tanh_constant,
         op_tanh_reduce=settings.controller_op_tanh_reduce,
-        prefers=not has_budget(settings),
+        prefers=not settings.has_budget,
         temperature=settings.controller_temperature,
         entropy_weight=settings.controller_entropy_weight,
         baseline_decay=settings.controller_bl_dec,

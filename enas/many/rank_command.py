@@ -23,7 +23,7 @@ from enas.many.engines import DEFAULT, ENGINES, engine_named
 from enas.many.rank_workers import ranked_by_workers
 from enas.many.ranker import Ranker
 from enas.report import ranking
-from enas.report.budget import Budget, costs_of, has_budget
+from enas.report.budget import Budget, costs_of
 from enas.report.ranking import Candidate, Ranked
 from enas.session.output_dir import plain_path
 
@@ -132,7 +132,7 @@ def _draw(ranked: list[Ranked], budget: Budget, path: str) -> None:
 
 def _budget(settings: Settings, figure: str | None) -> Budget | None:
     """Returns the search's budget, or one without bounds if sizes are to be drawn."""
-    if not figure and not has_budget(settings):
+    if not figure and not settings.has_budget:
         return None
     data = open_data(settings)
     return costs_of(settings, data.shape[2], data.classes)

@@ -83,11 +83,7 @@ def budget_of(
     settings: Settings, channels: int, classes: Sequence[str]
 ) -> Budget | None:
     """Returns the budget of a search; None if it has none. See `costs_of`."""
-    return costs_of(settings, channels, classes) if has_budget(settings) else None
-
-
-def has_budget(settings: Settings) -> bool:
-    return bool(settings.budget_kb or settings.budget_mult_adds)
+    return costs_of(settings, channels, classes) if settings.has_budget else None
 
 
 def told(settings: Settings, budget: Budget) -> str:
