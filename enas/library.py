@@ -173,7 +173,8 @@ def keras_model(
     import numpy as np
 
     from enas.export.keras import model_of
-    from enas.loop.trained import Images, untrained
+    from enas.loop.kept_images import Images
+    from enas.loop.trained import untrained
 
     half = np.full(checked.channel if "channel" in checked.names else 3, 0.5)
     names = [str(number) for number in range(classes)]

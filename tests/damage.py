@@ -36,8 +36,8 @@ from enas.images import cifar_download
 from enas.images.cifar_files import ARCHIVE_FOLDER, FILES, META_FILE
 from enas.images.image_files import EXTENSIONS
 from enas.loop.history import Evaluation, History
+from enas.loop.kept_images import IMAGES_FILE
 from enas.loop.stopping import keep_best
-from enas.loop.trained import IMAGES_FILE
 from enas.network import file
 from enas.report import analysis, ranking
 from enas.report.events import Events

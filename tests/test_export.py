@@ -278,12 +278,12 @@ def test_a_damaged_checkpoint(copy):
     ],
 )
 def test_damaged_facts_of_the_images(training, monkeypatch, tmp_path, damage):
-    from enas.loop import trained
+    from enas.loop import kept_images, trained
     from enas.loop.kept_run import settings_of
 
     settings = settings_of(str(training), "train")
     monkeypatch.setattr(
-        trained, "IMAGES_FILE", os.path.relpath(tmp_path / "x", training)
+        kept_images, "IMAGES_FILE", os.path.relpath(tmp_path / "x", training)
     )
     (tmp_path / "x").write_text(damage)
     with pytest.raises(InputError, match=r"is damaged: "), trained.opened(settings):

@@ -10,15 +10,16 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from enas.base.errors import InputError
 
 # What an interrupted write leaves: nobody else gives files such names.
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.enas-new")
 MOST_JSON = 2**24  # letters
+Content = TypeVar("Content")
 _WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = {"r": os.O_RDONLY, "a": _WRITE | os.O_APPEND, "w": _WRITE}
 
@@ -88,6 +89,21 @@ def readable(path: str) -> Iterator[None]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
         raise InputError(f"{path} is damaged: {e}") from None
+
+
+def read_kept(path: str, made_of: Callable[[Any], Content]) -> Content | None:
+    """Returns what a file that `write_json` wrote holds; None if there is no such file.
+
+    Args:
+      made_of: makes it of the file's JSON, and checks it.
+
+    Raises:
+      InputError: the file cannot be read, or it is damaged.
+    """
+    if not os.path.exists(path):
+        return None
+    with readable(path):
+        return made_of(read_json(path))
 
 
 def write_text(path: str, text: str) -> None:

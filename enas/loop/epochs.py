@@ -20,12 +20,11 @@ from enas.base.text_table import terminal_width
 from enas.base.workers import ALONE, Workers
 from enas.data_utils import DataReader, digest
 from enas.flags.table import Settings
-from enas.loop import configs
+from enas.loop import configs, kept_images
 from enas.loop.advice import steps_per_epoch
 from enas.loop.history import Evaluation, History
 from enas.loop.stopping import keep_best
 from enas.loop.time_left import TimeLeft
-from enas.loop.trained import keep_images
 from enas.models import Model, Outputs
 from enas.network.network import Network
 from enas.report.events import Events
@@ -239,7 +238,7 @@ def run_epochs(
             if folder.continues:  # else they were kept when it began
                 folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary() + "\n")
-            keep_images(folder.path, images)
+            kept_images.keep(folder.path, images)
             step, epochs = session.run((ops.child.global_step, progress.epochs))
             events = Events(os.path.join(folder.path, EVENTS_FOLDER), step + 1)
             stack.enter_context(closing(events))

@@ -5,9 +5,9 @@ that is forgotten, since it will be evaluated again.
 """
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from enas.base.files import read_json, readable, write_json
+from enas.base.files import read_kept, write_json
 
 FILE = "evaluations.json"
 
@@ -87,11 +87,11 @@ def read(folder: str) -> list[Evaluation]:
     Raises:
       InputError: the file is damaged.
     """
-    path = os.path.join(folder, FILE)
-    if not os.path.exists(path):
-        return []
-    with readable(path):
-        return [_checked(Evaluation(**one)) for one in read_json(path)]
+
+    def evaluations(content: Any) -> list[Evaluation]:
+        return [_checked(Evaluation(**one)) for one in content]
+
+    return read_kept(os.path.join(folder, FILE), evaluations) or []
 
 
 def _checked(one: Evaluation) -> Evaluation:

@@ -4,7 +4,7 @@ import os
 
 from enas.base.errors import InputError
 from enas.base.files import open_regular, write_bytes
-from enas.loop.trained import IMAGES_FILE
+from enas.loop.kept_images import IMAGES_FILE
 from enas.session.output_dir import FLAGS_FILE, check_entries
 from enas.session.session import Session
 

@@ -2,79 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from enas.base.files import read_json, readable, write_json
-from enas.data_utils import Data
 from enas.export.walk import Source, Trained, trained_network_of
 from enas.fixed_child import FixedChild
-from enas.flags.datasets import open_data
 from enas.flags.table import Settings
-from enas.loop import configs
+from enas.loop import configs, kept_images
+from enas.loop.kept_images import Images
 from enas.models import Outputs
 from enas.session.session import Session, session_config
 from enas.space.cost import about_network
-
-IMAGES_FILE = "images.json"  # what a network needs to know of its images
-
-
-class Images(NamedTuple):
-    """What a network needs to know of its training images.
-
-    Attributes:
-      mean, std: float32 [C], of images scaled to [0, 1].
-      classes: the class names.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-    classes: Sequence[str]
-
-
-def keep_images(output_dir: str, data: Data) -> None:
-    """Keeps what a network needs to know of its images in the output folder.
-
-    Raises:
-      InputError: the file cannot be written.
-    """
-    content = {
-        "mean": data.mean.tolist(),
-        "std": data.std.tolist(),
-        "classes": list(data.classes),
-    }
-    write_json(os.path.join(output_dir, IMAGES_FILE), content)
-
-
-def _kept_images(settings: Settings) -> Images:
-    """Returns what the folder keeps; reads the images again if it keeps nothing.
-
-    Raises:
-      InputError: the file is damaged, or the images cannot be read.
-    """
-    path = os.path.join(settings.output_dir, IMAGES_FILE)
-    if not os.path.exists(path):  # of a version before there was such a file
-        data = open_data(settings)()
-        return Images(data.mean, data.std, data.classes)
-    with readable(path):
-        content = read_json(path)
-        mean, std = (np.array(content[name], np.float32) for name in ("mean", "std"))
-        classes = content["classes"]
-        if not (
-            mean.ndim == 1
-            and mean.shape == std.shape
-            and np.isfinite([mean, std]).all()
-            and all(std > 0)
-            and classes
-            and all(isinstance(name, str) for name in classes)
-        ):
-            raise ValueError("not what was written there")
-    return Images(mean, std, classes)
 
 
 def about(settings: Settings) -> dict[str, str]:
@@ -126,7 +67,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
     Raises:
       InputError: the checkpoint or the file of the images is damaged or missing.
     """
-    images = _kept_images(settings)
+    images = kept_images.kept(settings)
     with tf.Graph().as_default():
         raw, outputs, source = _build(settings, images)
         with Session(settings.output_dir) as session:

@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 from enas.base.errors import InputError, UsageError
 from enas.base.picture_files import check_ending, check_target
-from enas.base.program import Parser, note, one_line_errors, show
+from enas.base.program import Parser, note, one_line_errors, show, whole_number
 from enas.base.text_table import terminal_width
-from enas.flags.datasets import open_data
 from enas.flags.table import Settings
+from enas.loop import kept_images
 from enas.loop.kept_run import settings_of
 from enas.many.engines import DEFAULT, ENGINES, engine_named
 from enas.many.rank_workers import ranked_by_workers
@@ -34,11 +34,8 @@ GIVEN = "given"  # the source of strings on the command line
 def main() -> None:
     with one_line_errors(PROGRAM):
         arguments = _arguments()
-        draw = arguments.draw
-        if draw is not None and (draw < 1 or arguments.arcs):
-            raise UsageError("--draw takes a number above 0, and no strings beside it")
-        if arguments.jobs is not None and arguments.jobs < 1:
-            raise UsageError(f"--jobs is {arguments.jobs}; it must be at least 1")
+        if arguments.draw is not None and arguments.arcs:
+            raise UsageError("--draw draws strings; give none beside it")
         if arguments.figure is not None:
             check_ending("--figure", arguments.figure)
             check_target(arguments.figure)
@@ -60,14 +57,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--draw",
-        type=int,
+        type=whole_number(1),
         metavar="N",
         help="rank N strings that the controller draws, N of an untrained one and "
         "N uniform ones",
     )
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=whole_number(1),
         metavar="N",
         help="rank by N workers side by side (default: by one; with --engine=ray, as "
         "many as the cluster has cores)",
@@ -134,8 +131,8 @@ def _budget(settings: Settings, figure: str | None) -> Budget | None:
     """Returns the search's budget, or one without bounds if sizes are to be drawn."""
     if not figure and not settings.has_budget:
         return None
-    data = open_data(settings)
-    return costs_of(settings, data.shape[2], data.classes)
+    images = kept_images.kept(settings)
+    return costs_of(settings, len(images.mean), images.classes)
 
 
 def _candidates(

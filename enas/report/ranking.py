@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from enas.base.files import read_json, readable, write_json
+from enas.base.files import read_kept, write_json
 from enas.base.statistics import mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
 from enas.flags.table import KB, Settings
@@ -203,12 +203,11 @@ def read_arcs(
     Raises:
       InputError: the file is damaged.
     """
-    path = os.path.join(output_dir, ARCS_FILE)
-    if not os.path.exists(path):
-        return []
-    with readable(path):
-        texts = read_json(path)["arcs"]
-        return [parse_arc(text, num_cells, operations) for text in texts]
+
+    def arcs(content: Any) -> list[Arc]:
+        return [parse_arc(text, num_cells, operations) for text in content["arcs"]]
+
+    return read_kept(os.path.join(output_dir, ARCS_FILE), arcs) or []
 
 
 def read(output_dir: str) -> list[Ranked]:
@@ -217,11 +216,11 @@ def read(output_dir: str) -> list[Ranked]:
     Raises:
       InputError: the file is damaged.
     """
-    path = os.path.join(output_dir, RANKING_FILE)
-    if not os.path.exists(path):
-        return []
-    with readable(path):
-        return [Ranked(**one) for one in read_json(path)]
+
+    def strings(content: Any) -> list[Ranked]:
+        return [Ranked(**one) for one in content]
+
+    return read_kept(os.path.join(output_dir, RANKING_FILE), strings) or []
 
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:
