@@ -2,10 +2,12 @@
 
     enas_env/bin/python -m benchmarks.workers [--workers=2] [FLAG]
 
-One worker and several take turns, on this machine and on random images. Child steps are
-timed on strings that differ from worker to worker, and on one string for all; then a
-round of the controller, and the judging of strings. FLAG is a flag of
-search_arc_mnist.py. There must be a core for each worker, and nothing else at work.
+One worker, several that share a search, and as many that run side by side but share
+nothing, take turns, on this machine and on random images. The last ones show what the
+cores can do at the same time, since they share memory and caches. Child steps are timed
+on strings that differ from worker to worker, and on one string for all; then a round of
+the controller, and the judging of strings. FLAG is a flag of search_arc_mnist.py. There
+must be a core for each worker, and nothing else at work.
 """
 
 import argparse
@@ -36,22 +38,19 @@ class Group:
     """Some workers, one a core, that do the same things at the same time.
 
     Args:
-      count: how many.
+      cores: the core of each.
       flags: those of search_arc_mnist.py.
     """
 
-    def __init__(self, count: int, flags: list[str]):
-        hosts = _free_hosts(count)
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) < count:
-            sys.exit(f"there are {len(cores)} cores for {count} workers")
+    def __init__(self, cores: list[int], flags: list[str]):
+        hosts = _free_hosts(len(cores))
         self._processes = []
-        for index in range(count):
+        for index, core in enumerate(cores):
             task = {"type": "worker", "index": index}
             config = {"cluster": {"worker": hosts}, "task": task}
             module = [sys.executable, "-m", "benchmarks.workers_worker", *flags]
             process = subprocess.Popen(
-                ["taskset", "-c", str(cores[index]), *module],
+                ["taskset", "-c", str(core), *module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -61,11 +60,13 @@ class Group:
         answers = [self._answer(process) for process in self._processes]
         self.facts = answers[0]
 
-    def ask(self, *request):
-        """Returns the chief's answer, once all have answered."""
+    def ask(self, *request) -> None:
         for process in self._processes:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
+
+    def answer(self):
+        """Returns the chief's answer, once all have answered."""
         answers = [self._answer(process) for process in self._processes]
         return answers[0]
 
@@ -106,36 +107,46 @@ def requests(cells: int, factor: int) -> dict[str, tuple]:
 
 
 def measure(count: int, flags: list[str]) -> dict:
-    """Returns the images a second of one worker and of several, in turn."""
-    groups = {number: Group(number, flags) for number in (1, count)}
-    facts = groups[count].facts
-    taken: dict[str, dict[int, list]] = {
-        what: {number: [] for number in groups} for what in WHATS
+    """Returns the images a second of each arrangement of workers, in turn."""
+    cores = sorted(os.sched_getaffinity(0))[:count]
+    if len(cores) < count:
+        sys.exit(f"there are {len(cores)} cores for {count} workers")
+    several, singles = Group(cores, flags), [Group([core], flags) for core in cores]
+    arranged = {"one": singles[:1], "apart": singles, "together": [several]}
+    facts = several.facts
+    taken: dict[str, dict[str, list]] = {
+        what: {name: [] for name in arranged} for what in WHATS
     }
     for turn in range(TURNS + 1):
-        for number, group in groups.items():
-            for what, request in requests(facts["cells"], count // number).items():
-                answer = group.ask(*request)
+        for name, groups in arranged.items():
+            factor = 1 if name == "together" else count
+            for what, request in requests(facts["cells"], factor).items():
+                for group in groups:
+                    group.ask(*request)
+                answers = [group.answer() for group in groups]
                 if turn:  # the first one builds what later ones have ready
-                    taken[what][number].append(answer)
-    for group in groups.values():
+                    images, seconds = zip(*answers, strict=True)
+                    taken[what][name].append((sum(images), max(seconds)))
+    for group in (several, *singles):
         group.close()
     rates = {
-        what: {n: np.divide(*np.sum(found, axis=0)) for n, found in both.items()}
-        for what, both in taken.items()
+        what: {n: np.divide(*np.sum(found, axis=0)) for n, found in each.items()}
+        for what, each in taken.items()
     }
     return {"rates": rates} | facts
 
 
 def table(count: int, result: dict) -> str:
     """Makes the table of images a second."""
-    lines = [f"{'images a second':<34s}{'1 worker':>12s}{f'{count} workers':>12s}"]
-    lines[0] += f"{'gain':>8s}"
+    head = ("1 worker", f"{count} apart", f"{count} workers", "gain", "of apart")
+    lines = [f"{'images a second':<34s}" + "".join(f"{word:>11s}" for word in head)]
     for what, words in WHATS.items():
-        one, several = (result["rates"][what][number] for number in (1, count))
-        lines.append(f"{words:<34s}{one:>12.1f}{several:>12.1f}{several / one:>8.2f}")
-    exchanged = result["bytes"] / 1e6
-    lines.append(f"{exchanged:.1f} MB of gradients are exchanged in a child step")
+        rates = result["rates"][what]
+        one, apart, several = (rates[name] for name in ("one", "apart", "together"))
+        numbers = "".join(f"{rate:>11.1f}" for rate in (one, apart, several))
+        gains = f"{several / one:>11.2f}{several / apart:>11.2f}"
+        lines.append(f"{words:<34s}{numbers}{gains}")
+    lines.append(f"a worker receives {result['bytes'] / 1e6:.1f} MB in a child step")
     return "\n".join(lines)
 
 

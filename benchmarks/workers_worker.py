@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from benchmarks.step_worker import random_data
 from enas.base.cluster import cluster_of
+from enas.base.exchange import SCOPE
 from enas.base.garbage import no_garbage_collection
 from enas.base.workers import Workers
 from enas.flags.parse import parse
@@ -43,17 +44,17 @@ class Worker:
             reward_repeats=configs.reward_repeats(self.settings),
             stride=self.workers.count,
         )
-        model, self.ops = search.build(
+        _, self.ops = search.build(
             self.settings, pipeline, len(data.classes), 100, workers=self.workers
         )
-        self.sizes = [v.shape.num_elements() for v in model.variables()]
+        self.bytes = received(self.workers.count)
         session = Session(folder, pipeline, workers=self.workers)
         self.reader = Reader(session, pipeline, 1, self.workers)
         self.steps_done = self.samples_done = 0
 
     def facts(self) -> dict:
         """Returns the blocks in a cell, and the bytes that a step exchanges."""
-        return {"cells": self.settings.child_num_cells, "bytes": 4 * sum(self.sizes)}
+        return {"cells": self.settings.child_num_cells, "bytes": self.bytes}
 
     def steps(self, count: int, arc: str | None) -> int:
         """Runs child steps; returns how many images all workers took."""
@@ -94,6 +95,20 @@ class Worker:
         images = getattr(self, name)(*arguments)
         self.workers.meet(0)
         return images, time.perf_counter() - start
+
+
+def received(count: int) -> float:
+    """Returns the bytes that one of so many workers receives in a child step."""
+    # A tensor of each of the others; or a ring, in which all parts come twice.
+    times = {
+        "CollectiveGatherV2": count - 1,
+        "CollectiveReduceV2": 2 * (count - 1) / count,
+    }
+    return sum(
+        times[op.type] * op.inputs[0].shape.num_elements() * op.inputs[0].dtype.size
+        for op in tf.compat.v1.get_default_graph().get_operations()
+        if f"{SCOPE}/" in op.name and op.type in times
+    )
 
 
 def main() -> None:

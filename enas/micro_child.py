@@ -26,7 +26,13 @@ from enas.common_ops import (
 )
 from enas.models import Model
 from enas.space.arc import CHOICES
-from enas.space.banks import BankPlan, bank_plans, bank_rows, row_offsets
+from enas.space.banks import (
+    BankPlan,
+    bank_plans,
+    bank_rows,
+    most_read,
+    row_offsets,
+)
 from enas.space.operations import (
     CLASSIC,
     Operation,
@@ -121,6 +127,15 @@ class MicroChild(Model):
             if layer == self.aux_layer:
                 aux = output
         return pair[1], aux
+
+    def most_read(self) -> int:
+        config, total, filters = self.config, 0, self.config.out_filters
+        unread = 0 if config.share_output_kernel else config.num_cells + 1
+        for layer in range(config.num_layers + 2):
+            filters *= 2 if layer in config.pool_layers else 1
+            total += most_read(self._bank_plans(filters), config.num_cells)
+            total += unread * filters**2  # the rows of the output convolution
+        return total
 
     def _route(self, cell: tf.Tensor) -> Routing:
         return route(cell, self.config.num_cells, self.config.operations)

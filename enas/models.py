@@ -59,6 +59,8 @@ class ChildConfig(NamedTuple):
       drop_path_keep_prob: keep probability of the last layer's branches at the end of
         training (fixed child).
       loss: a key of LOSSES.
+      label_smoothing: the part of a target that is spread over all classes
+        (cross_entropy only).
     """
 
     img_size: int
@@ -83,6 +85,7 @@ class ChildConfig(NamedTuple):
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0
     loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
 
 
 class LayerShape(NamedTuple):
@@ -132,6 +135,24 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean softmax cross-entropy; logits [N, K], labels int32 [N]."""
     return tf.reduce_mean(
         tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    )
+
+
+def smoothed_cross_entropy(
+    logits: tf.Tensor, labels: tf.Tensor, smoothing: float
+) -> tf.Tensor:
+    """Mean softmax cross-entropy with label smoothing (arXiv:1512.00567).
+
+    The target is 1 - smoothing for the label's class, and `smoothing` is spread evenly
+    over all K classes.
+
+    Args:
+      logits: [N, K]. labels: int32 [N].
+    """
+    classes = logits.shape[-1]
+    targets = tf.one_hot(labels, classes) * (1.0 - smoothing) + smoothing / classes
+    return tf.reduce_mean(
+        tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
     )
 
 
@@ -191,26 +212,37 @@ class Model:
           images: float32 [N, H, W, C], normalized. labels: int32 [N].
           training: whether to build for training (dropout, the aux head and the like).
         """
-        build, loss_of = Build(training, [], []), LOSSES[self.config.loss]
+        build = Build(training, [], [])
         with tf.compat.v1.variable_scope(self.scope, reuse=tf.compat.v1.AUTO_REUSE):
             scope = tf.compat.v1.get_default_graph().get_name_scope()
             final, aux = self._layers(build, self._stem(build, images))
             with tf.compat.v1.variable_scope("head"):
                 logits = self._head(build, final)
-            loss = total_loss = loss_of(logits, labels)
+            loss = total_loss = self._loss(logits, labels)
             if training and self.aux_layer is not None:
                 with tf.compat.v1.variable_scope("aux_head"):
                     aux_logits = self._aux_head(build, self.aux_layer, aux)
-                total_loss += AUX_WEIGHT * loss_of(aux_logits, labels)
+                total_loss += AUX_WEIGHT * self._loss(aux_logits, labels)
         predictions = tf.argmax(logits, axis=1, output_type=tf.int32)
         correct = tf.reduce_sum(tf.cast(tf.equal(predictions, labels), tf.int32))
         return Outputs(logits, loss, total_loss, correct, *build[1:], scope)
+
+    def _loss(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of logits [N, K], a scalar."""
+        smoothing = self.config.label_smoothing
+        if smoothing:
+            return smoothed_cross_entropy(logits, labels, smoothing)
+        return LOSSES[self.config.loss](logits, labels)
 
     def variables(self) -> list[tf.Variable]:
         """Every trainable weight, including those of the aux head."""
         return tf.compat.v1.get_collection(
             tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES, scope=self.scope + "/"
         )
+
+    def most_read(self) -> int:
+        """Returns how many numbers of banks a step reads at most; 0 without banks."""
+        return 0
 
     def count_params(self) -> tuple[int, int]:
         """Returns (weights without those of the aux head, weights of the aux head)."""

@@ -1,6 +1,7 @@
 """What several workers do together is what one does: sums, means and equal weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import tensorflow as tf
 from enas.base import random_numbers
 from enas.base.cluster import Cluster
 from enas.base.errors import InputError
+from enas.base.exchange import mean_gradients
 from enas.base.workers import ALONE
 from enas.common_ops import create_weight
 from enas.flags.parse import parse
@@ -35,9 +37,10 @@ def test_one_that_is_alone_meets_itself(graph):
     assert ALONE.sum(5) == 5 and ALONE.of_chief("x") == "x"
     x = tf.constant(1.0)
     assert ALONE.total(x) is x and ALONE.mean(x) is x
-    assert ALONE.mean_gradients([x], [x]) == [x]
+    assert mean_gradients(ALONE, [x], [x], 0) == [x]
     ALONE.compare({"a": "b"})
     assert [op.type for op in graph.get_operations()] == ["Const"]
+    assert ALONE.gather(tf.ones([2])).shape == [1, 2]
 
 
 def test_a_worker_that_differs_is_named():
@@ -105,9 +108,11 @@ def test_all_get_the_chiefs_values_bit_by_bit(count):
 
 ROWS = ([0, 2], [2, 4], [4, 0])  # that each worker reads
 SCALES = (1.0, 3.0, -2.0)
+ROWS_READ = 6  # numbers in the rows that a worker reads; so few are sent as rows
+ALL_ROWS = 18  # for so many, whole banks are sent
 
 
-def step_of(algorithm, rows, scale, workers=ALONE):
+def step_of(algorithm, rows, scale, workers=ALONE, most=6):
     """A step down a loss that reads some rows of a bank, and a dense weight."""
     rng = np.random.default_rng(0)
     bank = create_weight("bank", [6, 3], lambda: tf.constant(first_bank()))
@@ -117,7 +122,9 @@ def step_of(algorithm, rows, scale, workers=ALONE):
     loss += scale * tf.reduce_sum(dense * dense)
     step = tf.compat.v1.train.get_or_create_global_step()
     config = TrainConfig(algorithm, lr_max=0.1, lr_min=0.1, adam_beta1=0.9)
-    mean_of = workers.mean_gradients if workers.several else None
+    mean_of = None
+    if workers.several:
+        mean_of = partial(mean_gradients, workers, most=most)
     return get_train_ops(loss, [bank, dense], config, step, 1, 9, mean_of)
 
 
@@ -132,11 +139,12 @@ def variables_after(session, ops, steps):
     return dict(zip([v.op.name for v in found], session.run(found), strict=True))
 
 
+@pytest.mark.parametrize("most", [ROWS_READ, ALL_ROWS])
 @pytest.mark.parametrize("count", [2, 3])
-def test_an_update_takes_the_mean_gradient(count):
+def test_an_update_takes_the_mean_gradient(count, most):
     def work(workers):
         own = ROWS[workers.index], SCALES[workers.index]
-        ops = step_of("sgd", *own, workers)
+        ops = step_of("sgd", *own, workers, most)
         with session_of(workers) as session:
             return variables_after(session, ops, 1)
 
@@ -152,11 +160,14 @@ def test_an_update_takes_the_mean_gradient(count):
             np.testing.assert_allclose(found[name], mean, atol=1e-6)
 
 
+@pytest.mark.parametrize("most", [ROWS_READ, ALL_ROWS])
 @pytest.mark.parametrize("algorithm", ["adam", "momentum"])
-def test_rows_that_nobody_read_keep_every_bit(algorithm):
+def test_rows_that_nobody_read_keep_every_bit(algorithm, most):
     def work(workers):
         own = ROWS[workers.index], SCALES[workers.index]
-        ops = step_of(algorithm, *own, workers)
+        ops = step_of(algorithm, *own, workers, most)
+        types = {op.type for op in tf.compat.v1.get_default_graph().get_operations()}
+        assert ("CollectiveGatherV2" in types) is (most == ROWS_READ)
         with session_of(workers) as session:
             return variables_after(session, ops, 3)
 

@@ -6,7 +6,7 @@ TensorFlow's distributed runtime: each of the workers must get to them, in the s
 order, and waits there for the others. A worker that is alone has the same methods,
 which then do nothing, and add no op to a graph.
 
-Layout: M = workers, R = rows of a bank, P = numbers in a row.
+Layout: M = workers.
 """
 
 import json
@@ -200,58 +200,42 @@ class Workers:
         """
         if not self.several:
             return x
+        total = self._collective(
+            tf.raw_ops.CollectiveReduceV2,
+            tf.reshape(x, [-1]),
+            merge_op="Add",
+            final_op="Id",
+        )
+        return tf.reshape(total, x.shape)
+
+    def gather(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the tensors [n] of all workers, [M, n], the chief's first.
+
+        Args:
+          x: of a known shape; it receives no gradient.
+        """
+        if not self.several:
+            return x[tf.newaxis]
+        found = self._collective(tf.raw_ops.CollectiveGatherV2, x)
+        return tf.reshape(found, [self.count, *x.shape])
+
+    def _collective(self, op: Callable, x: tf.Tensor, **options: str) -> tf.Tensor:
+        """Adds an op that all workers run together, on a tensor [n] of each."""
         self._keys += 1
         with tf.device(f"/job:worker/task:{self.index}/device:CPU:0"):
-            total = tf.raw_ops.CollectiveReduceV2(
-                input=tf.reshape(x, [-1]),
+            return op(
+                input=x,
                 group_size=self.count,
                 group_key=_GROUP,
                 instance_key=self._keys,
                 ordering_token=[],
-                merge_op="Add",
-                final_op="Id",
                 timeout_seconds=WAIT,
+                **options,
             )
-        return tf.reshape(total, x.shape)
 
     def mean(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the mean of a tensor over all workers; see `total`."""
         return self.total(x) / self.count if self.several else x
-
-    def mean_gradients(self, gradients: list, variables: Sequence[tf.Variable]) -> list:
-        """Returns the mean over all workers of each variable's gradient.
-
-        A bank's gradient has the rows that any worker read, each once, in order. Those
-        that a worker did not read count as 0 of its. All gradients go as one tensor,
-        and of each bank also how many workers read each row.
-
-        Args:
-          gradients: a tensor or IndexedSlices with distinct rows for each variable.
-        """
-        if not self.several:
-            return gradients
-        parts = []
-        for gradient, variable in zip(gradients, variables, strict=True):
-            if isinstance(gradient, tf.IndexedSlices):
-                parts += _dense(gradient, variable)
-            else:
-                parts.append(gradient)
-        flat = self.total(tf.concat([tf.reshape(part, [-1]) for part in parts], 0))
-        sizes = [part.shape.num_elements() for part in parts]
-        sums = iter(
-            tf.reshape(total, part.shape)
-            for total, part in zip(tf.split(flat, sizes), parts, strict=True)
-        )
-        means: list = []
-        for gradient in gradients:
-            total = next(sums)
-            if isinstance(gradient, tf.IndexedSlices):
-                read = tf.where(next(sums) > 0)[:, 0]
-                mean = tf.gather(total, read) / self.count
-                means.append(tf.IndexedSlices(mean, read, gradient.dense_shape))
-            else:
-                means.append(total / self.count)
-        return means
 
     def chiefs_values(self, variables: Sequence[tf.Variable]) -> tf.Operation:
         """Returns the op that gives each variable the value that the chief has."""
@@ -264,14 +248,6 @@ class Workers:
         bits = tf.bitcast(tf.convert_to_tensor(variable), tf.int32)
         total = self.total(bits if self.is_chief else tf.zeros_like(bits))
         return variable.assign(tf.bitcast(total, variable.dtype), read_value=False)
-
-
-def _dense(gradient: tf.IndexedSlices, variable: tf.Variable) -> list[tf.Tensor]:
-    """Returns a bank's gradient [R, P] and which rows were read [R], 1 or 0."""
-    rows = tf.cast(gradient.indices, tf.int32)[:, tf.newaxis]
-    values = tf.scatter_nd(rows, gradient.values, variable.shape)
-    ones = tf.ones(tf.shape(rows)[:1])
-    return [values, tf.scatter_nd(rows, ones, variable.shape[:1])]
 
 
 class _Hall:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from enas.base import random_numbers
 from enas.base.errors import UsageError
+from enas.base.exchange import mean_gradients
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
@@ -146,6 +147,9 @@ def make_child_ops(
     Args:
       workers: those that share each step, each with a batch of its own.
     """
+    mean_of = None
+    if workers.several:
+        mean_of = partial(mean_gradients, workers, most=model.most_read())
     train = get_train_ops(
         outputs.total_loss,
         model.variables(),
@@ -153,7 +157,7 @@ def make_child_ops(
         global_step,
         steps_per_epoch,
         settings.num_epochs,
-        workers.mean_gradients if workers.several else None,
+        mean_of,
     )
     step = tf.group(train.train, *outputs.updates)
     return ChildOps(

@@ -9,6 +9,7 @@ every operation keeps a bank of its batch norms.
 This module must not import TensorFlow.
 """
 
+import math
 from typing import NamedTuple
 
 from enas.space.arc import SIDES, readable
@@ -27,6 +28,11 @@ class BankPlan(NamedTuple):
     name: str
     ops: tuple[int, ...]
     specs: Specs
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return sum(math.prod(spec.shape) for spec in self.specs)
 
 
 def bank_plans(
@@ -53,6 +59,15 @@ def bank_plans(
         for (_, kernels), numbers in sharing.items()
     ]
     return shared + own
+
+
+def most_read(plans: list[BankPlan], num_cells: int) -> int:
+    """Returns how many numbers the rows have at most that a cell reads of its banks."""
+    of_op: dict[int, int] = {}
+    for plan in plans:
+        for op in plan.ops:
+            of_op[op] = of_op.get(op, 0) + plan.width
+    return len(SIDES) * num_cells * max(of_op.values(), default=0)
 
 
 def bank_rows(num_cells: int) -> int:
