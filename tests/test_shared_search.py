@@ -6,10 +6,12 @@ import signal
 
 import pytest
 
+from tests.hashed_search import BEGINNING
 from tests.runs import CONTINUED, LINES, count, difference, variables
 from tests.together import ends, read_until, start
 
 SCRIPT = "search_arc_mnist.py"
+HASHED = "tests/hashed_search.py"  # the same, which tells of its variables
 FLAGS = (
     "--child_num_layers=1",
     "--child_num_cells=2",
@@ -41,9 +43,13 @@ def undisturbed(tmp_path_factory):
     temporary.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
-        both = start(2, SCRIPT, *FLAGS, SEED, f"--output_dir={out}")
-    (status, lines, errors), (other, silence, _) = ends(both)
+        both = start(2, HASHED, *FLAGS, SEED, f"--output_dir={out}")
+    (status, lines, errors), (other, silence, others) = ends(both)
     assert (status, other) == (0, 0), errors
+    hashes = [line for line in errors if line.startswith(BEGINNING)]
+    # Both have the same variables after each epoch, and each epoch has others.
+    assert hashes == [line for line in others if line.startswith(BEGINNING)]
+    assert len(set(hashes)) == len(hashes) == 2
     assert silence == []
     assert list(temporary.iterdir()) == []
     return out, lines, errors, variables(out)
