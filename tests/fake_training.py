@@ -63,7 +63,14 @@ def main() -> None:
         stream.write("x" * 500)
 
 
-def train(folder: str, arcs: list[str], jobs: int, engine: str = "processes", **flags):
+def train(
+    folder: str,
+    arcs: list[str],
+    jobs: int,
+    engine: str = "processes",
+    seeds: int = 0,
+    **flags,
+):
     """Trains strings with it; returns the trainings."""
     from enas.flags.table import Settings
     from enas.many import runner
@@ -74,7 +81,7 @@ def train(folder: str, arcs: list[str], jobs: int, engine: str = "processes", **
     plan = Plan(os.path.abspath(__file__), (), flags, settings)
     runner.plan = lambda *_: plan
     strings = [Wanted(arc, "controller", 0.5) for arc in arcs]
-    return runner.run(settings, strings, [], folder, engine, jobs)
+    return runner.run(settings, strings, [], folder, engine, jobs, None, seeds)
 
 
 if __name__ == "__main__":

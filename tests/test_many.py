@@ -1,6 +1,7 @@
 """Many trainings at once, with a train script that takes a second; the runs with the
 real one are in test_train_arcs.py."""
 
+import glob
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from enas.many.plot import draw
 from enas.many.processes import Processes
 from enas.many.progress import Progress
 from enas.many.strings import Wanted, once, wanted
-from enas.many.table import Rows, table
+from enas.many.table import Rows, table, table_of_means
 from enas.many.trainings import (
     FAILED,
     FINISHED,
@@ -72,6 +73,13 @@ def below(folder):
     ]
 
 
+def has_moved(process):
+    """Whether a training has written a checkpoint since it was started."""
+    (word,) = [w for w in process.info["cmdline"] if w.startswith("--output_dir=")]
+    files = glob.glob(f"{word.partition('=')[2]}/model.ckpt-*.index")
+    return any(os.path.getmtime(file) > process.create_time() for file in files)
+
+
 def test_a_table_that_fills(tmp_path, capsys):
     """Each training is in a folder of its own; what has finished is left alone."""
     folder = str(tmp_path / "alone")
@@ -103,6 +111,22 @@ def test_a_table_that_fills(tmp_path, capsys):
     assert [one.arc for one in read(folder)[2]] == ARCS[:4]
 
 
+def test_a_string_of_several_seeds(tmp_path, capsys):
+    folder = str(tmp_path / "alone")
+    fake_training.train(folder, ARCS[:1], 2, seeds=2)
+    out, err = capsys.readouterr()
+    assert err.count("starts") == 2 and "\n\nmean of " in out
+    trainings = fake_training.train(folder, ARCS[:1], 2, seeds=3)
+    assert states(trainings) == [FINISHED] * 3
+    for seed, one in enumerate(trainings, start=1):
+        with open(f"{one.folder(folder)}/flags.json", encoding="utf-8") as stream:
+            assert json.load(stream)["seed"] == str(seed)
+    out, err = capsys.readouterr()
+    assert err.count("starts") == 1
+    shown = "01-controller 3 0.9000 0.0000 20.00 % 0.00 % 0.00 %"
+    assert out.splitlines()[-1].split() == shown.split()
+
+
 def test_what_dies_goes_on(tmp_path, wrong, capsys):
     """From its last checkpoint, as long as that moves; others are unharmed."""
     wrong(_0="die", _1="die at once", _2="fail")
@@ -130,10 +154,10 @@ def test_kills_at_random(tmp_path):
     while process.poll() is None:
         time.sleep(rng.uniform(0.1, 0.3))
         at_work = below(tmp_path)
-        # Not while it starts, lest it dies too often before its first checkpoint.
-        old = [one for one in at_work if time.time() - one.create_time() > 0.4]
-        if old and kills < 12:
-            rng.choice(old).kill()
+        # Not before its next checkpoint, lest it dies too often without one.
+        moved = [one for one in at_work if has_moved(one)]
+        if moved and kills < 12:
+            rng.choice(moved).kill()
             kills += 1
     assert process.returncode == 0 and kills > 3
     for one in read(str(tmp_path))[2]:
@@ -279,6 +303,37 @@ def test_names_follow_the_string():
     assert [one.name for one in again] == ["03-uniform", "02-uniform"]
     assert again[1] is first[1]
     assert once([*strings, *strings[:2]]) == strings
+
+
+def test_trainings_of_several_seeds():
+    strings = [Wanted(arc, "uniform", None) for arc in ARCS[:3]]
+    alone = named([], strings[:1])
+    assert alone[0].task == (ARCS[0], 0)
+    two = named(alone, strings[:2], seeds=2)
+    names = ["01-uniform-s1", "02-uniform-s1", "01-uniform-s2", "02-uniform-s2"]
+    assert [one.name for one in two] == names
+    assert [one.task for one in two] == [(a, s) for s in (1, 2) for a in ARCS[:2]]
+    three = named([*alone, *two], [strings[2], strings[1]], seeds=3)
+    assert [one.name for one in three[:2]] == ["03-uniform-s1", "02-uniform-s1"]
+    assert three[1] is two[1] and three[3] is two[3]
+    assert [one.name for one in three[4:]] == ["03-uniform-s3", "02-uniform-s3"]
+
+
+def test_the_table_of_means():
+    def trained(name, seed, accuracy, wrong, state=FINISHED):
+        result = Result("valid", accuracy, 0.003, wrong, 500)
+        return Training(name, ARC, "given", None, state, 1.0, "", result, seed)
+
+    one = [trained("01-given-s1", 1, 0.9, 0.1), trained("02-given-s1", 1, 0.95, 0.06)]
+    assert table_of_means(one) == ""
+    two = [trained("01-given-s2", 2, 0.92, 0.2), trained("02-given-s2", 2, 0.97, 0.08)]
+    unfinished = [trained("01-given-s3", 3, 0.1, 0.9, RUNNING)]
+    _, head, first, second = table_of_means([*one, *two, *unfinished]).splitlines()
+    assert head.split()[:5] == ["mean", "of", "seeds", "accuracy", "±"]
+    shown = "02-given 2 0.9600 0.0100 7.00 % 1.00 % 1.41 %"
+    assert first.split() == shown.split()
+    shown = "01-given 2 0.9100 0.0100 15.00 % 5.00 % 7.07 %"
+    assert second.split() == shown.split()
 
 
 def test_the_first_of_a_ranking(tmp_path):

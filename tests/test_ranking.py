@@ -85,14 +85,17 @@ def test_folders_that_hold_no_search(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
-    "words", [["--draw=2", SMALL_ARC], ["--draw=-1"], ["--draw=0"]]
+    ("words", "message"),
+    [
+        (["--draw=2", SMALL_ARC], "--draw draws strings; give none beside it"),
+        (["--draw=-1"], "argument --draw: '-1' is no whole number above 0; see --help"),
+        (["--draw=0"], "argument --draw: '0' is no whole number above 0; see --help"),
+    ],
 )
-def test_strings_are_drawn_or_given(tmp_path, words):
+def test_strings_are_drawn_or_given(tmp_path, words, message):
     process = run_module("enas.rank_arcs", tmp_path, *words)
     assert (process.returncode, process.stdout) == (2, "")
-    assert process.stderr == (
-        "rank_arcs: --draw takes a number above 0, and no strings beside it\n"
-    )
+    assert process.stderr == f"rank_arcs: {message}\n"
 
 
 def test_wrong_usage():

@@ -130,7 +130,8 @@ def test_workers_rank_as_one_does(search, engine):
         (["--", "stray"], 2, "'stray' is no flag"),
         (["--", "--test_data_dir=/nowhere"], 1, "/nowhere"),
         (["--count=0"], 2, "there is no string to train"),
-        (["--jobs=0"], 2, "argument --jobs: 0 is below 1"),
+        (["--jobs=0"], 2, "argument --jobs: '0' is no whole number above 0"),
+        (["--seeds=2", "--", "--seed=3"], 2, "--seeds says what seed is; leave one"),
         (["--jobs=two"], 2, "argument --jobs: 'two' is no whole number"),
         (["--engine=slurm"], 2, "argument --engine: invalid choice: 'slurm'"),
         (["--figure=x.jpg"], 2, "--figure is x.jpg; it ends in .png, .svg or .pdf"),
@@ -187,7 +188,7 @@ def test_without_ray(search, module, tmp_path, monkeypatch):
 def test_wrong_jobs_of_a_ranking(search):
     process = run_module("enas.rank_arcs", search, "--jobs=0")
     assert (process.returncode, process.stdout) == (2, "")
-    assert process.stderr == "rank_arcs: --jobs is 0; it must be at least 1\n"
+    assert "rank_arcs: argument --jobs: '0' is no whole number above" in process.stderr
 
 
 @pytest.mark.parametrize("engine", EVERY)

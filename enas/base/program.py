@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from enas.base.errors import InputError, Interrupted, UsageError
@@ -21,6 +21,23 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise UsageError(f"{message}; see --help")
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Returns what reads an argument that is a whole number.
+
+    Args:
+      least: the least it may be, 0 or 1.
+    """
+
+    def read(text: str) -> int:
+        number = text.isascii() and text.isdigit() and len(text) < 10
+        if not number or int(text) < least:
+            above = " above 0" if least else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number{above}")
+        return int(text)
+
+    return read
 
 
 @contextmanager

@@ -74,6 +74,8 @@ def train(
 def _words(training: Training, folder: str, plan: Plan) -> tuple[str, ...]:
     """Returns the words of a training's command, after the name of Python."""
     words = [plan.script, f"--fixed_arc={training.arc}", *plan.words]
+    if training.seed:
+        words.append(f"--seed={training.seed}")
     words.append(f"--output_dir={folder}")
     if os.path.exists(os.path.join(folder, FLAGS_FILE)):
         words.append("--reset_output_dir=False")

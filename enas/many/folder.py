@@ -123,7 +123,7 @@ class Folder:
         Raises:
           InputError: it cannot be written.
         """
-        rows = {one.arc: one for one in [*self.earlier, *trainings]}
+        rows = {one.task: one for one in [*self.earlier, *trainings]}
         content = MARK | {
             "script": os.path.basename(self._plan.script),
             "flags": self._plan.flags,

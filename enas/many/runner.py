@@ -11,9 +11,11 @@ from functools import partial
 
 from tqdm import tqdm
 
+from enas.base.errors import UsageError
 from enas.base.program import show
 from enas.base.text_table import terminal_width
 from enas.flags.table import Settings
+from enas.loop.kept_run import flag_names
 from enas.many.attempts import train
 from enas.many.engine import Engine
 from enas.many.engines import engine_named
@@ -22,7 +24,7 @@ from enas.many.orders import Order
 from enas.many.plan import Plan, plan
 from enas.many.progress import Progress
 from enas.many.strings import Wanted
-from enas.many.table import Rows, table
+from enas.many.table import Rows, table, table_of_means
 from enas.many.trainings import FINISHED, PAUSED, RUNNING, WAITING, Training, named
 from enas.session.interruption import Interruption
 
@@ -38,6 +40,7 @@ def run(
     engine_name: str,
     jobs: int | None = None,
     cores: int | None = None,
+    seeds: int = 0,
 ) -> list[Training]:
     """Trains strings alone, except those that are trained already; prints their table.
 
@@ -47,6 +50,7 @@ def run(
       path: the folder of the trainings.
       jobs, cores: how many trainings go side by side, and how many cores each gets;
         None for what the engine chooses.
+      seeds: train each string with the seeds 1 to this; 0 to leave it to the flags.
 
     Returns:
       The trainings, in the order of the strings.
@@ -56,17 +60,21 @@ def run(
         was started then.
       Interrupted: a signal asked to leave, and the trainings were saved.
     """
+    if seeds and "seed" in flag_names(given):
+        raise UsageError("--seeds says what seed is; leave one of them out")
     planned = plan(search, strings[0].arc, given)
     engine = engine_named(engine_name)
     folder = Folder(path, planned)
     try:
-        trainings = named(folder.earlier, strings)
+        trainings = named(folder.earlier, strings, seeds)
         left = [one for one in trainings if one.state != FINISHED]
         if left:
             with engine:
                 many = _Many(trainings, engine, folder, planned)
                 many.train(left, *engine.jobs(jobs, cores))
         show(table(trainings, terminal_width(sys.stdout)))
+        if means := table_of_means(trainings):
+            show(means)
     finally:
         folder.release()
     return trainings

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from enas.base.statistics import mean_and_error
 from enas.base.text_table import fit, text_table
-from enas.many.trainings import FINISHED, Training
+from enas.many.trainings import FINISHED, Result, Training
 
+MEANS = ("mean of", "seeds", "accuracy", "± s.e.", "test error", "± s.e.", "s.d.")
 HEAD = ("training", "accuracy", "± s.e.", "test error", "bytes", "minutes", "string")
 LEFT = (0, len(HEAD) - 1)  # the columns of words
 # The longest that a number of each column is, so that rows fit below one another.
@@ -20,10 +23,14 @@ def row_of(training: Training) -> tuple[str, ...]:
         numbers = (
             f"{result.accuracy:.4f}",
             f"{result.error:.4f}",
-            f"{result.test_error:.2%}".replace("%", " %"),
+            _percent(result.test_error),
             "-" if result.bytes is None else f"{result.bytes:,}",
         )
     return (training.name, *numbers, f"{training.minutes:.1f}", training.arc)
+
+
+def _percent(part: float) -> str:
+    return f"{part:.2%}".replace("%", " %")
 
 
 def best_first(trainings: Sequence[Training]) -> list[Training]:
@@ -45,6 +52,31 @@ def table(trainings: Sequence[Training], columns: int | None) -> str:
         if one.state != FINISHED:
             lines.append(f"{one.name} is {one.state}{one.reason and ': '}{one.reason}")
     return "\n".join(lines)
+
+
+def table_of_means(trainings: Sequence[Training]) -> str:
+    """Makes a table with a row for each string that several seeds trained, best first.
+
+    A row has the means over the seeds and their standard errors, and the standard
+    deviation of a single training. It is empty if there is no such string.
+    """
+    of_string: dict[str, list[Result]] = {}
+    for one in trainings:
+        if one.state == FINISHED and one.result is not None:
+            name = one.name.removesuffix(f"-s{one.seed}")
+            of_string.setdefault(name, []).append(one.result)
+    rows = []
+    for name, results in of_string.items():
+        if len(results) > 1:
+            accuracy, error = mean_and_error([one.accuracy for one in results])
+            wrong, wrong_error = mean_and_error([one.test_error for one in results])
+            parts = (wrong, wrong_error, wrong_error * math.sqrt(len(results)))
+            cells = (f"{accuracy:.4f}", f"{error:.4f}", *map(_percent, parts))
+            rows.append((accuracy, (name, str(len(results)), *cells)))
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: -row[0])
+    return "\n" + text_table([MEANS, *(cells for _, cells in rows)], LEFT[:1])
 
 
 class Rows:

@@ -1,8 +1,8 @@
 """Trains the strings of a search alone, several of them at once.
 
     enas_env/bin/python -m enas.train_arcs OUTPUT_DIR [--count=K] [--uniform=K]
-        [--arcs=FILE] [--jobs=N] [--cores=N] [--engine=processes|ray] [--folder=FOLDER]
-        [--figure=FILE] [-- FLAGS…]
+        [--arcs=FILE] [--seeds=N] [--jobs=N] [--cores=N] [--engine=processes|ray]
+        [--folder=FOLDER] [--figure=FILE] [-- FLAGS…]
 
 It takes the first K strings of OUTPUT_DIR/ranking.json, and trains each with the train
 script, as the search's flags ask, in a folder of its own in OUTPUT_DIR/alone. FLAGS go
@@ -17,7 +17,14 @@ import sys
 
 from enas.base.errors import InputError, Interrupted, UsageError
 from enas.base.picture_files import check_ending, check_target
-from enas.base.program import Parser, command, note, one_line_errors, visible
+from enas.base.program import (
+    Parser,
+    command,
+    note,
+    one_line_errors,
+    visible,
+    whole_number,
+)
 from enas.loop.kept_run import settings_of
 from enas.many.engines import DEFAULT, ENGINES
 from enas.many.runner import run
@@ -42,7 +49,9 @@ def main() -> None:
         check_target(figure)
         engine, jobs, cores = arguments.engine, arguments.jobs, arguments.cores
         try:
-            trainings = run(search, strings, given, folder, engine, jobs, cores)
+            trainings = run(
+                search, strings, given, folder, engine, jobs, cores, arguments.seeds
+            )
         except Interrupted as left:
             raise Interrupted(*left.args, f"to go on: {_again()}") from None
         _draw(trainings, figure)
@@ -94,19 +103,6 @@ def _arguments(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return arguments, given
 
 
-def _number(least: int):
-    """Returns what reads a whole number that is at least `least`."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is below {least}")
-        return int(text)
-
-    return read
-
-
 def _parser() -> Parser:
     parser = Parser(
         prog=f"python -m enas.{PROGRAM}",
@@ -118,6 +114,7 @@ def _parser() -> Parser:
     numbers = (
         ("count", 0, f"strings of the ranking, from its first (default: {COUNT})"),
         ("uniform", 0, "uniformly drawn strings beside them (default: 0)"),
+        ("seeds", 1, "train each string with the seeds 1 to N"),
         ("jobs", 1, "trainings side by side (default: 1; ray: as many as have room)"),
         (
             "cores",
@@ -127,9 +124,13 @@ def _parser() -> Parser:
         ),
     )
     for name, least, text in numbers:
-        default = 0 if name == "uniform" else None
+        default = 0 if name in ("uniform", "seeds") else None
         parser.add_argument(
-            f"--{name}", metavar="N", type=_number(least), default=default, help=text
+            f"--{name}",
+            metavar="N",
+            type=whole_number(least),
+            default=default,
+            help=text,
         )
     parser.add_argument(
         "--arcs",

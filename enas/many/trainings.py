@@ -45,7 +45,7 @@ class Result:
 
 @dataclasses.dataclass
 class Training:
-    """The training of one string, in a folder of its own.
+    """The training of one string with one seed, in a folder of its own.
 
     Attributes:
       name: that of its folder.
@@ -55,6 +55,7 @@ class Training:
       minutes: that it has taken, all its starts together.
       reason: why it is paused or failed; else empty.
       result: None until its first evaluation.
+      seed: 0 if the flags of all trainings say what it is.
     """
 
     name: str
@@ -65,6 +66,12 @@ class Training:
     minutes: float = 0.0
     reason: str = ""
     result: Result | None = None
+    seed: int = 0
+
+    @property
+    def task(self) -> tuple[str, int]:
+        """What is trained: no two trainings of a folder have the same."""
+        return self.arc, self.seed
 
     def folder(self, above: str) -> str:
         """Returns the path of its output folder, in the folder of all."""
@@ -112,25 +119,31 @@ def result_of(folder: str) -> Result | None:
     )
 
 
-def named(earlier: Sequence[Training], strings: Sequence[Wanted]) -> list[Training]:
+def named(
+    earlier: Sequence[Training], strings: Sequence[Wanted], seeds: int = 0
+) -> list[Training]:
     """Returns the trainings of some strings: those there were, and new ones.
 
-    A new one is named after its number in the folder and what drew its string.
+    A new one is named after the string's number in the folder, what drew the string,
+    and the seed.
 
     Args:
       earlier: the folder's trainings.
+      seeds: train each string with the seeds 1 to this; 0 to leave the seed to the
+        flags.
     """
-    known = {one.arc: one for one in earlier}
-    number = len(earlier)
+    known = {one.task: one for one in earlier}
+    first_words = {one.arc: one.name.partition("-s")[0] for one in earlier}
     trainings = []
-    for string in strings:
-        if string.arc not in known:
-            number += 1
-            name = f"{number:02d}-{string.source}"
-            known[string.arc] = Training(name, *string)
-        training = known[string.arc]
-        training.searched = string.searched
-        trainings.append(training)
+    for seed in range(1, seeds + 1) if seeds else (0,):
+        for string in strings:
+            drawn = f"{len(first_words) + 1:02d}-{string.source}"
+            name = first_words.setdefault(string.arc, drawn)
+            name += f"-s{seed}" if seed else ""
+            new = Training(name, *string, seed=seed)
+            training = known.setdefault(new.task, new)
+            training.searched = string.searched
+            trainings.append(training)
     return trainings
 
 
@@ -154,6 +167,7 @@ def from_json(row: dict[str, Any]) -> Training:
         and training.state in STATES
         and all(isinstance(text, str) for text in texts)
         and isinstance(training.minutes, (int, float))
+        and type(training.seed) is int
     ):
         raise ValueError("not what was written there")
     return training

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from enas.base.errors import InputError, UsageError
 from enas.base.picture_files import STARTS, check_target, ending_of, write_picture
-from enas.base.program import Parser, note, one_line_errors, show
+from enas.base.program import Parser, note, one_line_errors, show, whole_number
 from enas.base.text_table import terminal_width
 from enas.report import ranking
 from enas.report.comparison import compared, comparison
@@ -66,12 +66,6 @@ def _save(draw: Callable[[], "Figure"], path: str) -> None:
     write_picture(path, content.getvalue())
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
         prog=f"python -m enas.{PROGRAM}",
@@ -94,14 +88,14 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--best",
         metavar="N",
-        type=_number,
+        type=whole_number(1),
         default=10,
         help="strings of one search (default: 10)",
     )
     parser.add_argument(
         "--run",
         metavar="N",
-        type=_number,
+        type=whole_number(1),
         help="of several runs in one log show only this one (default: the strings of "
         "all, the picture of the last)",
     )
