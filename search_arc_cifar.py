@@ -57,6 +57,7 @@ CONSTANTS = {
     "child_share_widths": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
+    "child_label_smoothing": 0.0,
     "child_keep_prob": 1.0,
     "child_l2_reg": 0.0,
     "child_clip_mode": "none",
@@ -70,6 +71,8 @@ CONSTANTS = {
     "child_lr_min": 0.0005,
     "child_lr_T_0": 10,
     "child_lr_T_mul": 2,
+    "child_lr_by_step": False,
+    "child_lr_warmup": 0,
     "child_lr": 0.1,
     "child_lr_dec_every": 100,
     "child_lr_dec_rate": 0.1,

@@ -61,6 +61,7 @@ CONSTANTS = {
     "child_fold_norms": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
+    "child_label_smoothing": 0.0,
     "child_keep_prob": 1.0,
     "child_drop_path_keep_prob": 1.0,
     "child_l2_reg": 0.0,
@@ -75,6 +76,8 @@ CONSTANTS = {
     "child_lr_min": 0.00001,
     "child_lr_T_0": 10,
     "child_lr_T_mul": 2,
+    "child_lr_by_step": False,
+    "child_lr_warmup": 0,
     "child_lr": 0.1,
     "child_lr_dec_every": 100,
     "child_lr_dec_rate": 0.1,

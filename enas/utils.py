@@ -24,6 +24,8 @@ class TrainConfig(NamedTuple):
     Attributes:
       adam_beta1, adam_epsilon: for Adam only.
       lr_dec_every, lr_T_0: in epochs.
+      lr_by_step: whether the cosine falls at each step, and not after each epoch.
+      lr_warmup: in steps.
     """
 
     optim_algo: str = "adam"
@@ -40,6 +42,8 @@ class TrainConfig(NamedTuple):
     lr_min: float = 0.0005
     lr_T_0: int = 10
     lr_T_mul: int = 2
+    lr_by_step: bool = False
+    lr_warmup: int = 0
 
 
 class TrainOps(NamedTuple):
@@ -65,18 +69,56 @@ def learning_rates(config: TrainConfig, num_epochs: int) -> list[float]:
     is T_0, and each later one is T_mul times the one before. The stepwise schedule
     gives lr·lr_dec_rate^(epoch // lr_dec_every).
     """
-    rates, t, period = [], 0, config.lr_T_0
-    for epoch in range(num_epochs):
-        if not config.lr_cosine:
-            decays = epoch // config.lr_dec_every
-            rates.append(config.lr * config.lr_dec_rate**decays)
-            continue
-        if t == period:
-            t, period = 0, period * config.lr_T_mul
-        wave = 0.5 * (1.0 + math.cos(math.pi * t / period))
+    if not config.lr_cosine:
+        decays = [epoch // config.lr_dec_every for epoch in range(num_epochs)]
+        return [config.lr * config.lr_dec_rate**count for count in decays]
+    rates = []
+    for epoch, (start, length) in enumerate(_periods(config, num_epochs)):
+        wave = 0.5 * (1.0 + math.cos(math.pi * (epoch - start) / length))
         rates.append(config.lr_min + (config.lr_max - config.lr_min) * wave)
-        t += 1
     return rates
+
+
+def _periods(config: TrainConfig, num_epochs: int) -> list[tuple[int, int]]:
+    """Returns the cosine's period of each epoch: its first epoch and its length."""
+    periods, start, length = [], 0, config.lr_T_0
+    for epoch in range(num_epochs):
+        if epoch == start + length:
+            start, length = epoch, length * config.lr_T_mul
+        periods.append((start, length))
+    return periods
+
+
+def learning_rate(
+    config: TrainConfig,
+    global_step: tf.Variable,
+    steps_per_epoch: int,
+    num_epochs: int,
+) -> tf.Tensor:
+    """Builds the learning rate of a step, a scalar.
+
+    It is that of the epoch. With `lr_by_step` the cosine falls at each step, so that t
+    in `learning_rates` also counts the part of the epoch that is done. In the first
+    `lr_warmup` steps the rate rises evenly from nearly 0 (arXiv:1706.02677).
+
+    Args:
+      num_epochs: the schedule's length, at least 1; the last learning rate stays.
+    """
+    epoch = tf.minimum(global_step // steps_per_epoch, num_epochs - 1)
+    if config.lr_cosine and config.lr_by_step:
+        periods = tf.constant(_periods(config, num_epochs), tf.int64)  # [epochs, 2]
+        start, length = tf.unstack(steps_per_epoch * tf.gather(periods, epoch))
+        done = tf.minimum(tf.cast(global_step, tf.int64) - start, length)
+        part = tf.cast(done, tf.float32) / tf.cast(length, tf.float32)
+        wave = 0.5 * (1.0 + tf.cos(math.pi * part))
+        rate = config.lr_min + (config.lr_max - config.lr_min) * wave
+    else:
+        rates = learning_rates(config, num_epochs)
+        rate = tf.gather(tf.constant(rates, tf.float32), epoch)
+    if config.lr_warmup:
+        step = tf.cast(global_step + 1, tf.float32)
+        rate *= tf.minimum(1.0, step / config.lr_warmup)
+    return rate
 
 
 class _UniqueRows:
@@ -145,9 +187,7 @@ def get_train_ops(
       mean_of: makes the gradients of the update from those of this step and the
         variables; None if they are the same. A sparse gradient stays one.
     """
-    rates = learning_rates(config, max(1, num_epochs))
-    epoch = tf.minimum(global_step // steps_per_epoch, len(rates) - 1)
-    lr = tf.gather(tf.constant(rates, tf.float32), epoch)
+    lr = learning_rate(config, global_step, steps_per_epoch, max(1, num_epochs))
     gradients = tf.gradients(loss, variables, aggregation_method=IN_PAIRS)
     if mean_of is not None:
         gradients = mean_of(gradients, variables)

@@ -343,6 +343,10 @@ def fail(status, message, script, *flags, reading=False):
         ("child_out_filters is 7; it must be even", ("--child_out_filters=7",)),
         ("images have 28 pixels a side; 3 reductions .* of 8", ("--img_size=28",)),
         ("child_lr_min 0.1 is above child_lr_max", ("--child_lr_min=0.1",)),
+        (
+            "child_label_smoothing is for child_loss=cross_entropy, not squared_hinge",
+            ("--child_label_smoothing=0.1", "--child_loss=squared_hinge"),
+        ),
         ("child_keep_prob is 0.0; it must be above 0", ("--child_keep_prob=0",)),
         ("random_rotation is 181.0; it must be from 0", ("--random_rotation=181",)),
         ("random_zoom is 1.0; it must be at least 0", ("--random_zoom=1",)),

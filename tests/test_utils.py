@@ -8,8 +8,15 @@ import tensorflow as tf
 
 from enas.common_ops import Piece, create_weight
 from enas.flags.table import FLAGS
-from enas.models import LOSSES
-from enas.utils import OPTIMIZERS, Adam, TrainConfig, get_train_ops, learning_rates
+from enas.models import LOSSES, cross_entropy, smoothed_cross_entropy
+from enas.utils import (
+    OPTIMIZERS,
+    Adam,
+    TrainConfig,
+    get_train_ops,
+    learning_rate,
+    learning_rates,
+)
 
 
 def test_cosine_restarts_after_10_30_70_and_150_epochs():
@@ -25,6 +32,44 @@ def test_cosine_restarts_after_10_30_70_and_150_epochs():
 def test_stepwise_decay():
     config = TrainConfig(lr_cosine=False, lr=0.1, lr_dec_every=2, lr_dec_rate=0.5)
     assert learning_rates(config, 5) == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+
+
+def rates_of(config, steps, session):
+    """The learning rate of each step; two steps an epoch, seven epochs."""
+    step = tf.compat.v1.placeholder(tf.int64, [])
+    rate = learning_rate(config, step, 2, 7)
+    return [session.run(rate, {step: number}) for number in range(steps)]
+
+
+def test_a_rate_that_falls_at_each_step(graph, session):
+    config = TrainConfig(lr_max=0.5, lr_min=0.1, lr_T_0=2, lr_T_mul=2)
+    rates = rates_of(config._replace(lr_by_step=True), 20, session)
+    by_epoch = learning_rates(config, 7)
+    assert rates[:14:2] == pytest.approx(by_epoch, rel=1e-6)
+    assert rates[4] == rates[12] == pytest.approx(0.5)  # the restarts
+    between = [0.1 + 0.2 * (1 + math.cos(math.pi * n / 8)) for n in range(8)]
+    assert rates[4:12] == pytest.approx(between, rel=1e-6)
+    assert rates[12] > rates[13] > rates[14]  # the schedule's end is within a period
+    falling = config._replace(lr_T_0=7, lr_by_step=True)
+    assert rates_of(falling, 20, session)[14:] == [pytest.approx(0.1)] * 6
+
+
+def test_a_rate_that_rises_in_the_first_steps(graph, session):
+    config = TrainConfig(lr_cosine=False, lr=0.8, lr_dec_every=3, lr_dec_rate=0.5)
+    rates = rates_of(config._replace(lr_warmup=4), 8, session)
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8, 0.4, 0.4])
+
+
+def test_smoothed_labels(graph, session):
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
+    labels = np.array([0, 2], np.int32)
+    log_parts = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    targets = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    expected = -(targets * log_parts).sum(axis=1).mean()
+    given = tf.constant(logits), tf.constant(labels)
+    assert session.run(smoothed_cross_entropy(*given, 0.3)) == pytest.approx(expected)
+    hard, none = cross_entropy(*given), smoothed_cross_entropy(*given, 0.0)
+    assert session.run(none) == pytest.approx(session.run(hard))
 
 
 def sparse_problem(config, pieces=()):

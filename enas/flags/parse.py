@@ -197,6 +197,11 @@ def checked(settings: Settings) -> Settings:
             f"child_lr_min {settings.child_lr_min} is above child_lr_max "
             f"{settings.child_lr_max}"
         )
+    if settings.child_label_smoothing and settings.child_loss != "cross_entropy":
+        raise UsageError(
+            f"child_label_smoothing is for child_loss=cross_entropy, not "
+            f"{settings.child_loss}"
+        )
     is_search = "fixed_arc" not in settings.names
     if is_search and "num_valids" in settings.names and not settings.num_valids:
         raise UsageError("num_valids is 0; a search needs validation images")

@@ -465,6 +465,13 @@ class Settings:
         one_of("cross_entropy", "squared_hinge"),
         carried=True,
     )
+    child_label_smoothing: float = _flag(
+        LOSS,
+        0.0,
+        "Spread this part of each label evenly over all classes (child_loss="
+        "cross_entropy).",
+        DECAY,
+    )
     child_keep_prob: float = _flag(
         LOSS,
         1.0,
@@ -532,6 +539,12 @@ class Settings:
         2,
         "Cosine schedule: each period is this many times as long as the one before.",
         at_least(1),
+    )
+    child_lr_by_step: bool = _flag(
+        RATE, False, "Cosine schedule: fall at each step. False: after each epoch."
+    )
+    child_lr_warmup: int = _flag(
+        RATE, 0, "Raise the learning rate evenly in this many first steps.", at_least(0)
     )
     child_lr: float = _flag(RATE, 0.1, "Stepwise decay: first learning rate.", ABOVE_0)
     child_lr_dec_every: int = _flag(

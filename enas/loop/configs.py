@@ -43,6 +43,7 @@ def child_config(
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,
         loss=settings.child_loss,
+        label_smoothing=settings.child_label_smoothing,
     )
 
 
