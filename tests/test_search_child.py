@@ -361,3 +361,30 @@ def test_op_shortcut_and_scale(graph, session, initialize):
     for of_convolution in logits[1:3]:
         np.testing.assert_array_equal(of_convolution, logits[0])
     assert np.abs(logits[3] - logits[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("table", "widest", "changes"),
+    [
+        ("classic", 1, {}),
+        ("classic", 1, {"share_output_kernel": True}),
+        ("mixed", 3, {"share_widths": True}),
+    ],
+)
+def test_how_much_a_string_reads_of_the_banks(table, widest, changes, graph, session):
+    """At most what the child says, and that if all edges take the widest operation."""
+    config = tiny_config(operations=TABLES[table], **changes)
+    cells = placeholders(config)
+    child = MicroChild(config, *cells)
+    outputs = child.build(*images_and_labels(config), False)
+    found = tf.gradients(outputs.total_loss, child.variables())
+    read = [tf.size(g.values) for g in found if isinstance(g, tf.IndexedSlices)]
+    session.run(tf.compat.v1.global_variables_initializer())
+
+    def numbers(ops):
+        # All edges read node 0, so that as many nodes as can be are unread.
+        cell = [number for op in ops for number in (0, op)]
+        return sum(session.run(read, dict.fromkeys(cells, cell)))
+
+    assert numbers([widest] * 4) == child.most_read()
+    assert 0 < numbers([widest, 0, len(TABLES[table]) - 1, 0]) < child.most_read()
