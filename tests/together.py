@@ -102,6 +102,11 @@ def read_until(process: Process, pattern: str) -> list[str]:
     raise AssertionError(process.end())
 
 
+def comes_to(process: Process, pattern: str) -> bool:
+    """Reads a worker's log up to a line that matches; whether there is one."""
+    return any(re.match(pattern, line) for line in process.process.stdout)
+
+
 def ends(processes: list[Process]) -> list[tuple[int, list[str], list[str]]]:
     """Waits for workers; returns what each `end` returns."""
     return [process.end() for process in processes]

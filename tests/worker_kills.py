@@ -17,7 +17,7 @@ from threading import Timer
 
 from tests.kills import AT_WORK
 from tests.runs import CONTINUED, SAVED_OFTEN, difference, variables
-from tests.together import ends, read_until, start
+from tests.together import comes_to, ends, read_until, start
 
 SCRIPT = "search_arc_mnist.py"
 FLAGS = (*SAVED_OFTEN, "--num_epochs=3", "--controller_train_steps=10")
@@ -35,9 +35,9 @@ def _end_one(folder: str, rng: random.Random, after: float, *flags: str) -> str 
     """
     number, index = rng.choice([signal.SIGKILL, signal.SIGTERM]), rng.randrange(2)
     both = start(2, SCRIPT, *FLAGS, f"--output_dir={folder}", *flags)
-    read_until(both[0], AT_WORK)
     timer = Timer(after, lambda: both[index].process.send_signal(number))
-    timer.start()
+    if comes_to(both[0], AT_WORK):  # else it had done its epochs
+        timer.start()
     found = ends(both)
     timer.cancel()
     statuses = [status for status, _, _ in found]
