@@ -2,9 +2,11 @@
 
 import os
 
+import pytest
 import tensorflow as tf
 
 from enas.session import checkpoint_files
+from enas.session.checkpoints import error_line
 from enas.session.session import Session
 from tests.damage import tiny_graph
 
@@ -38,3 +40,15 @@ def test_a_checkpoint_set_aside_replaces_none_before_it(tmp_path):
     names = ("index.damaged", "index.damaged.1", "index.damaged.2")
     for number, name in enumerate(names):
         assert (tmp_path / f"model.ckpt-1-1.{name}").read_text() == str(number)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "the disk is full",
+        "From /job:worker/replica:0/task:0:\nthe disk is full\n\t [[node x]]",
+        "Graph execution error:\n\nNode: 'x'\nthe disk is full\nmore",
+    ],
+)
+def test_the_line_of_an_error_that_gives_the_reason(message):
+    assert error_line(tf.errors.UnknownError(None, None, message)) == "the disk is full"

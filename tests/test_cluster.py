@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -118,6 +119,18 @@ def test_those_that_do_not_come_are_told():
         with socket.create_server(("127.0.0.1", int(hosts[2].rpartition(":")[2]))):
             assert peers.wait(0.0) == peers.missing() == [1]
         assert peers.wait(0.1) == [1, 2]
+    finally:
+        peers.close()
+
+
+def test_a_worker_that_takes_a_while_to_end_is_missing_then():
+    hosts = free_hosts(2)
+    peers = Peers(Cluster(hosts, 0), lambda: None)
+    try:
+        other = socket.create_server(("127.0.0.1", int(hosts[1].rpartition(":")[2])))
+        assert peers.missing_soon(0.0) == []
+        threading.Timer(1.0, other.close).start()
+        assert peers.missing_soon(10.0) == [1]
     finally:
         peers.close()
 

@@ -52,6 +52,17 @@ class Peers:
         """Returns the numbers of the workers that cannot be reached now."""
         return [n for n in self._others if self._is_missing(n)]
 
+    def missing_soon(self, seconds: float) -> list[int]:
+        """Waits until a worker cannot be reached; returns those, or none at the end.
+
+        A worker that is killed closes its connections one after the other, and may
+        still be reached when a first one is closed.
+        """
+        end = time.monotonic() + seconds
+        while not (found := self.missing()) and time.monotonic() < end:
+            time.sleep(PERIOD)
+        return found
+
     def wait(self, seconds: float) -> list[int]:
         """Waits until all workers can be reached; returns those that did not come.
 

@@ -23,6 +23,15 @@ from enas.base.program import note
 # Seconds that a worker waits for the others. They may be reading their images, or
 # writing a checkpoint.
 WAIT = 600.0
+# Seconds that a worker may take to end, and what others meet that wait for it.
+END = 10.0
+_OF_ANOTHER = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
 _GROUP = 1  # the key of the only group, that of all workers
 _LEADER = "/job:worker/replica:0/task:0"
 
@@ -181,7 +190,8 @@ class Workers:
         """Says which worker an error of a session run comes from, if it does."""
         if self._peers is None:
             return None
-        if missing := self._peers.missing():
+        seconds = END if isinstance(error, _OF_ANOTHER) else 0.0
+        if missing := self._peers.missing_soon(seconds):
             return InputError(lost(self.cluster, missing))
         if isinstance(error, tf.errors.DeadlineExceededError):
             return InputError(

@@ -146,9 +146,10 @@ class Checkpoints:
 def error_line(error: tf.errors.OpError) -> str:
     """Returns the line of an error of TensorFlow that gives the reason.
 
-    In an error of a graph's op it is not the first line.
+    In an error of a graph's op it is not the first line, nor in one of several workers.
     """
     lines = [line for line in error.message.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("From /job:")]
     nodes = [n for n, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
     return lines[nodes[0] + 1] if nodes else (lines or [str(error)])[0]
 
