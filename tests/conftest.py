@@ -1,4 +1,4 @@
-"""Fixtures for graph-mode tests on tiny graphs."""
+"""Fixtures: tiny graphs, and finished runs that tests share."""
 
 import os
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 from hypothesis import settings
 
 from enas.session.session import session_config
+from tests import finished
 
 settings.register_profile("no deadline", deadline=None)  # machines are shared and noisy
 settings.load_profile("no deadline")
@@ -37,3 +38,22 @@ def initialize(session):
         session.run(tf.compat.v1.global_variables_initializer())
 
     return run_initializers
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A folder that all processes of the tests have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def finished_search(shared_folder):
+    """A small search of two epochs, which no test may change."""
+    return finished.finished_run(shared_folder, "search", *finished.SEARCH)
+
+
+@pytest.fixture(scope="session")
+def finished_training(shared_folder):
+    """A small training of two epochs, which no test may change."""
+    return finished.finished_run(shared_folder, "training", *finished.TRAINING)

@@ -1,15 +1,26 @@
-"""How tests run the scripts and commands, as a person does."""
+"""How tests run the scripts and commands: as a person does, or in this process.
 
+A process of its own takes seconds to load TensorFlow. So a test starts one where the
+process is what it tests, and else calls the same `main` here.
+"""
+
+import gc
+import importlib
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
+from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 
+from enas.loop.main import main
 from enas.session.checkpoint_files import found_in
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -82,6 +93,46 @@ def _run(*command, before=()):
     )
 
 
+class Ended(NamedTuple):
+    """How a program ended that ran in this process, by the names of a finished one."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_here(script, *flags):
+    """Runs a script's `main` in this process; returns how it ended."""
+    name = script.removesuffix(".py")
+    task, constants = name.partition("_")[0], importlib.import_module(name).CONSTANTS
+    return _here(partial(main, task, constants), script, *flags)
+
+
+def run_module_here(module, *arguments):
+    """Runs the `main` of a command's module in this process; returns how it ended."""
+    name = module.rpartition(".")[2]
+    return _here(importlib.import_module(module).main, name, *map(str, arguments))
+
+
+def _here(program, *words):
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", list(words)),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            program()
+            status = 0
+        except SystemExit as leaving:
+            status = leaving.code
+    if status == 0:  # a run keeps its graph from being collected
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
 def watch(script, *flags, at=None, then=None):
     """Runs a script; calls `then` with the process at the first line that matches `at`.
 
@@ -130,12 +181,19 @@ def difference(found, expected):
     )
 
 
-def succeed(script, *flags):
-    process = run(script, *flags)
+def succeed(script, *flags, how=run):
+    """The lines that a run prints, which all are lines of a log; how: what runs it."""
+    process = how(script, *flags)
     assert process.returncode == 0, process.stderr
-    for line in process.stdout.splitlines():
+    lines = process.stdout.splitlines()
+    assert_log(lines)
+    return lines
+
+
+def assert_log(lines):
+    """Each line is one of a log."""
+    for line in lines:
         assert any(re.match(pattern, line) for pattern in LINES), line
-    return process.stdout.splitlines()
 
 
 def count(lines, start):
