@@ -28,32 +28,30 @@ from enas.loop import epochs
 from enas.session.output_dir import OutputDir, read_flags
 from search_arc_cifar import CONSTANTS
 from tests.cifar_files import write_folder
+from tests.finished import SEARCH, copied
 from tests.runs import (
     ARC,
     LINES,
     ROOT,
     SMALL,
     SMALL_ARC,
+    assert_log,
     count,
     run,
-    run_module,
+    run_here,
+    run_module_here,
     succeed,
 )
 
 SMALL_CIFAR = tuple(flag for flag in SMALL if not flag.startswith("--img_size"))
 SCRIPTS = [f"{t}_arc_{d}" for t in ("search", "train") for d in ("mnist", "cifar")]
+SMALLEST_ARC = "0 2 1 4 1 3 0 1"  # of one block a cell
 TINT = np.array([1.0, 0.6, 0.2])  # of the digits in colour
 
 
-def test_a_search_and_its_continuation(tmp_path):
-    out = str(tmp_path / "out")
-    flags = (
-        *SMALL,
-        f"--output_dir={out}",
-        "--controller_train_steps=2",
-        "--controller_num_aggregate=3",
-    )
-    lines = succeed("search_arc_mnist.py", *flags, "--num_epochs=2")
+def test_a_search_and_its_continuation(finished_search, tmp_path):
+    out, lines, _ = finished_search
+    assert_log(lines)
     assert count(lines, "Layer") == 3
     assert count(lines, "epoch = ") == 4  # 10 steps an epoch, each fifth logged
     assert count(lines, "ctrl_step = ") == 4  # samples 0 and 5 of each round of 6
@@ -72,9 +70,9 @@ def test_a_search_and_its_continuation(tmp_path):
     assert event_steps(out, "child/loss") == list(range(1, 21))
     assert len(event_steps(out, "controller/accuracy")) == 12
 
-    lines = succeed(
-        "search_arc_mnist.py", *flags, "--num_epochs=3", "--reset_output_dir=False"
-    )
+    out = copied(out, tmp_path / "out")
+    search = (*SEARCH, f"--output_dir={out}", "--reset_output_dir=False")
+    lines = succeed(*search, "--num_epochs=3", how=run_here)
     steps = [re.search(r"ch_step = (\d+)", line) for line in lines]
     assert [int(step[1]) for step in steps if step] == [25, 30]
     assert count(lines, "ctrl_step = 4") == 1
@@ -83,9 +81,8 @@ def test_a_search_and_its_continuation(tmp_path):
     check_ranking(out)
     check_strings_given_to_rank(out)
 
-    changed = ("--reset_output_dir=False", "--child_out_filters=6")
     message = r"cannot be continued with another child_out_filters \(was 4\)"
-    fail(2, message, "search_arc_mnist.py", *flags, *changed)
+    fail(2, message, *search, "--child_out_filters=6", how=run)
 
 
 def event_steps(out, tag):
@@ -113,7 +110,7 @@ def check_ranking(out):
     # Another folder now stands where this one was written to.
     os.rename(out, f"{out}.moved")
     shutil.copytree(f"{out}.moved", out, ignore=shutil.ignore_patterns("model*"))
-    process = run_module("enas.rank_arcs", f"{out}.moved")
+    process = run_module_here("enas.rank_arcs", f"{out}.moved")
     assert process.returncode == 0, process.stderr
     shutil.rmtree(out)
     os.rename(f"{out}.moved", out)
@@ -122,7 +119,7 @@ def check_ranking(out):
     for one in ranked:
         if one["source"] == "controller":  # threads may round differently
             assert again[one["arc"]] == pytest.approx(one["accuracy"], abs=1.5 / 110)
-    process = run_module("enas.rank_arcs", out, "--draw=3")
+    process = run_module_here("enas.rank_arcs", out, "--draw=3")
     assert process.returncode == 0, process.stderr
     with open(f"{out}/ranking.json", encoding="utf-8") as stream:
         drawn = json.load(stream)
@@ -137,7 +134,7 @@ def check_strings_given_to_rank(out):
     another network is refused."""
     with open(f"{out}/ranking.json", encoding="utf-8") as stream:
         before = stream.read()
-    process = run_module("enas.rank_arcs", out, SMALL_ARC)
+    process = run_module_here("enas.rank_arcs", out, SMALL_ARC)
     assert process.returncode == 0, process.stderr
     assert f" given     {SMALL_ARC}" in process.stdout
     with open(f"{out}/ranking.json", encoding="utf-8") as stream:
@@ -148,7 +145,7 @@ def check_strings_given_to_rank(out):
         flags = json.load(stream) | {"child_out_filters": 6}
     with open(path, "w", encoding="utf-8") as stream:
         json.dump(flags, stream)
-    process = run_module("enas.rank_arcs", f"{out}.other")
+    process = run_module_here("enas.rank_arcs", f"{out}.other")
     assert (process.returncode, process.stdout) == (1, "")
     assert re.search(
         r"^rank_arcs: \S+model.ckpt-30-3 is of another network: it has a child/\S+ of "
@@ -159,7 +156,7 @@ def check_strings_given_to_rank(out):
     for index in glob.glob(f"{out}.other/model.ckpt-*.index"):
         with open(index, "w", encoding="utf-8") as stream:
             stream.write("nonsense")
-    process = run_module("enas.rank_arcs", f"{out}.other")
+    process = run_module_here("enas.rank_arcs", f"{out}.other")
     assert (process.returncode, process.stdout) == (1, "")
     assert process.stderr.endswith(
         f"rank_arcs: {out}.other/model.ckpt-30-3 is damaged, and there is none before "
@@ -175,7 +172,7 @@ def test_a_fresh_run_moves_an_earlier_one_aside(tmp_path):
     assert (tmp_path / "out.1" / "model.ckpt-1.index").read_text() == "precious"
     assert read_flags(out) == {"seed": 2}
     flags = (*SMALL, f"--output_dir={out}")
-    fail(1, "another run is at work", "search_arc_mnist.py", *flags)
+    fail(1, "another run is at work", "search_arc_mnist.py", *flags, how=run)
     folder.release()
     OutputDir(out, True, {"seed": 3}).begin().release()
     assert sorted(os.listdir(tmp_path)) == ["out", "out.1", "out.2"]
@@ -188,28 +185,27 @@ def test_random_search(tmp_path):
         f"--output_dir={tmp_path / 'out'}",
         "--num_epochs=1",
         "--controller_training=False",
+        how=run_here,
     )
     assert count(lines, "ctrl_step") == 0 and count(lines, "val_acc") == 10
 
 
-@pytest.mark.parametrize("flag", ["-fixed_arc", "--child_fixed_arc"])
-def test_a_training(flag, tmp_path):
-    lines = succeed(
-        "train_arc_mnist.py",
-        *SMALL,
-        flag,
-        SMALL_ARC,
-        f"--output_dir={tmp_path / 'out'}",
-        "--num_epochs=2",
-        "--n_aug_img=2",
-        "--eval_every_epochs=2",
-    )
+def test_a_training(finished_training):
+    _, lines, _ = finished_training
+    assert_log(lines)
     assert f"fixed_arc...{SMALL_ARC}".replace(".", "") in lines[0].replace(".", "")
     assert count(lines, "epoch = ") == 8  # 400 images are 20 steps an epoch
     assert count(lines, "Eval at 40") == 2
     accuracies = [float(x.split()[1]) for x in lines if "_accuracy" in x]
     assert len(accuracies) == 2
     assert count(lines, "Aux head uses") == 1
+
+
+@pytest.mark.parametrize("flag", ["-fixed_arc", "--fixed_arc", "--child_fixed_arc"])
+def test_spellings_of_a_string_s_flag(flag):
+    constants = importlib.import_module("train_arc_mnist").CONSTANTS
+    for words in ([flag, ARC], [f"{flag}={ARC}"]):
+        assert parse(["script", *words], constants).fixed_arc == ARC
 
 
 @pytest.fixture
@@ -279,6 +275,7 @@ def test_colour_images_of_ones_own(tmp_path):
         "--img_size=12",
         "--n_aug_img=3",
         "--num_epochs=1",
+        how=run_here,
     )
     assert "Layer  0: [N, 6, 6, 8]" in lines
     assert count(lines, "epoch = ") == 1  # 120 images are 6 steps
@@ -291,7 +288,8 @@ def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
     path = f"--data_path={cifar_path}"
     out = f"--output_dir={tmp_path / 'out'}"
     script = "search_arc_cifar.py"
-    fail(2, "num_valids is 0; a search needs", script, path, "--num_valids=0")
+    message = "num_valids is 0; a search needs"
+    fail(2, message, script, path, "--num_valids=0", how=run)
     for name in ("child_cutout_size", "crop_padding"):
         fail(2, f"{name} is 33; images have 32 pixels", script, f"--{name}=33")
     message = "random_shift is 32.5; images have 32 pixels"
@@ -302,23 +300,24 @@ def test_wrong_flags_and_files_of_cifar(cifar_path, tmp_path):
     (tmp_path / "cifar10" / "data_batch_1").write_bytes(pickle.dumps(os.getcwd))
     message = "data_path: .*data_batch_1 .*asks for 'posix.getcwd'"
     out = f"--output_dir={tmp_path / 'another'}"
-    fail(1, message, script, path, out, reading=True)
+    fail(1, message, script, path, out, reading=True, how=run)
 
 
 def test_zero_epochs_print_the_model_and_stop(tmp_path):
     flags = ("--num_epochs=0", "--train_limit=10", "--eval_limit=10")
+    flags = (*flags, "--child_num_cells=1", f"-fixed_arc={SMALLEST_ARC}")
     out = f"--output_dir={tmp_path / 'out'}"
-    lines = succeed("train_arc_mnist.py", f"-fixed_arc={ARC}", *flags, out)
+    lines = succeed("train_arc_mnist.py", *flags, out, how=run_here)
     assert not os.listdir(tmp_path)
     assert count(lines, "Layer") == 8
     assert lines[-2].startswith("Model has") and lines[-1].startswith("Aux head uses")
 
 
-def fail(status, message, script, *flags, reading=False):
+def fail(status, message, script, *flags, reading=False, how=run_here):
     """A run that ends with one line on stderr; where it was `reading` images by then,
     its flags are in the log, and no more; notes on its images may stand before."""
     start = time.monotonic()
-    process = run(script, *flags)
+    process = how(script, *flags)
     assert process.returncode == status, process.stderr
     logged = process.stdout.splitlines()
     assert all(re.match(LINES[0], line) for line in logged) and reading == bool(logged)
@@ -385,6 +384,10 @@ def test_usage_errors(message, flags):
     fail(2, message, "train_arc_mnist.py", *flags)
 
 
+def test_a_usage_error_in_a_process_of_its_own():
+    fail(2, "fixed_arc is missing", "train_arc_mnist.py", how=run)
+
+
 def test_flags_of_older_codes():
     """Each flag is refused for a reason; what is done anyway is let pass."""
     for name, (allowed, reason) in REFUSED.items():
@@ -397,7 +400,8 @@ def test_flags_of_older_codes():
 
 def test_missing_and_broken_data(tmp_path):
     missing = f"--train_data_dir={tmp_path / 'none'}"
-    fail(1, "train_data_dir: neither a folder", "search_arc_mnist.py", missing)
+    message = "train_data_dir: neither a folder"
+    fail(1, message, "search_arc_mnist.py", missing, how=run)
     (tmp_path / "images" / "cat").mkdir(parents=True)
     empty = f"--val_data_dir={tmp_path / 'images'}"
     fail(1, "val_data_dir: class folder cat", "search_arc_mnist.py", empty)
@@ -419,22 +423,21 @@ def test_an_unreadable_image_ends_the_run_with_its_name(tmp_path):
     flags = [f"--{n}_data_dir={tmp_path / 'images'}" for n in ("train", "val", "test")]
     flags = (*flags, f"--output_dir={tmp_path / 'out'}")
     message = r"train_data_dir: cannot read image .*a.1\.png"
-    fail(1, message, "search_arc_mnist.py", *flags, reading=True)
+    fail(1, message, "search_arc_mnist.py", *flags, reading=True, how=run)
     assert os.listdir(tmp_path) == ["images"]  # nothing that a next start would move
 
 
-def test_small_batches_of_a_search_are_warned_of():
-    for size, few in ((19, True), (20, False)):
-        process = run(
-            "search_arc_mnist.py", *SMALL, f"--batch_size={size}", "--num_epochs=0"
-        )
-        assert process.returncode == 0
-        assert ("a batch has only 19 images" in process.stderr) == few
+def test_small_batches_of_a_search_are_warned_of(finished_search):
+    flags = (*SMALL, "--batch_size=19", "--num_epochs=0")
+    process = run_here("search_arc_mnist.py", *flags)
+    assert process.returncode == 0
+    assert "a batch has only 19 images" in process.stderr
+    assert "a batch has only" not in finished_search.errors  # it has 20
 
 
 def test_an_overflow_at_the_first_step_is_not_the_rate_s_fault(tmp_path):
     flags = (*SMALL, f"--output_dir={tmp_path / 'out'}", "--child_l2_reg=1e38")
-    process = run("train_arc_mnist.py", f"-fixed_arc={SMALL_ARC}", *flags)
+    process = run_here("train_arc_mnist.py", f"-fixed_arc={SMALL_ARC}", *flags)
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
     assert re.search(r" is (inf|nan) at step 1; no weight has moved yet", last)
