@@ -28,22 +28,23 @@ from enas.report.log_reader import parse_log, read_log
 from enas.session import checkpoint_files
 from enas.session.output_dir import FLAGS_FILE, MARK
 from enas.session.session import Session
+from tests import finished
 from tests.damage import tiny_graph
 from tests.runs import (
     CONTINUED,
     ROOT,
-    SAVED_OFTEN,
     SMALL,
-    difference,
-    run,
-    run_module,
+    SMALL_ARC,
+    run_here,
+    run_module_here,
     succeed,
-    variables,
     watch,
 )
 
 SEARCH = ("search_arc_mnist.py", *SMALL, "--child_use_aux_heads=False", "--seed=7")
 QUICK = ("--num_epochs=1", "--controller_train_steps=1", "--controller_num_aggregate=2")
+TRAINING = ("train_arc_mnist.py", *SMALL, f"-fixed_arc={SMALL_ARC}")
+TRAINING += ("--num_epochs=1", "--n_aug_img=1")
 
 
 def command(script, *flags):
@@ -72,8 +73,8 @@ def one_line(process, status, message):
 @pytest.mark.parametrize("name", ["ram://out", "gs://bucket/out", "s3:/x", "file:///x"])
 def test_places_that_are_no_folders_on_disk(name):
     for process in (
-        run("search_arc_mnist.py", f"--output_dir={name}"),
-        run_module("enas.rank_arcs", name),
+        run_here("search_arc_mnist.py", f"--output_dir={name}"),
+        run_module_here("enas.rank_arcs", name),
     ):
         assert process.returncode in (1, 2) and process.stderr.count("\n") == 1
 
@@ -84,7 +85,7 @@ def test_what_a_folder_s_name_leads_to_is_decided_once(tmp_path):
     (tmp_path / "far" / "inner").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "far" / "inner")
     out = f"--output_dir={tmp_path}/link/../out"
-    succeed(*SEARCH, *QUICK, out)
+    succeed(*SEARCH, *QUICK, out, how=run_here)
     names = set(os.listdir(tmp_path / "far" / "out"))
     assert {"flags.json", "log.txt", "model.ckpt-10-1.index", "events"} <= names
     assert sorted(os.listdir(tmp_path)) == ["far", "link"]
@@ -92,11 +93,11 @@ def test_what_a_folder_s_name_leads_to_is_decided_once(tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("mine")
     (tmp_path / "far" / "out" / "ranking.json.new").symlink_to(mine)
-    process = run_module("enas.rank_arcs", f"{tmp_path}/link/../out")
+    process = run_module_here("enas.rank_arcs", f"{tmp_path}/link/../out")
     one_line(process, 1, r"ranking\.json\.new is a symbolic link")
     assert mine.read_text() == "mine"
     (tmp_path / "far" / "out" / "ranking.json.new").unlink()
-    process = run_module("enas.rank_arcs", f"{tmp_path}/link/../out")
+    process = run_module_here("enas.rank_arcs", f"{tmp_path}/link/../out")
     assert process.returncode == 0
 
 
@@ -137,51 +138,66 @@ def test_an_image_that_claims_to_be_huge(kind, tmp_path):
 def test_absl_s_own_files_of_flags_are_refused(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("--password=hunter2\n")
-    process = run("search_arc_mnist.py", f"--flagfile={secret}")
+    process = run_here("search_arc_mnist.py", f"--flagfile={secret}")
     one_line(process, 2, "flag --flagfile has no meaning here")
     assert "hunter2" not in process.stderr
     flags = MARK | {"flagfile": str(secret)}
     (tmp_path / FLAGS_FILE).write_text(json.dumps(flags))
-    process = run_module("enas.rank_arcs", tmp_path)
+    process = run_module_here("enas.rank_arcs", tmp_path)
     one_line(process, 1, "flag --flagfile has no meaning here")
-    one_line(run("search_arc_mnist.py", "--undefok=x", "--x=1"), 2, "--undefok")
+    one_line(run_here("search_arc_mnist.py", "--undefok=x", "--x=1"), 2, "--undefok")
 
 
 def test_a_long_flag_and_a_terminal_s_escapes_are_not_repeated(tmp_path):
-    process = run("search_arc_mnist.py", "--child_scheme=" + "x" * 100_000)
+    process = run_here("search_arc_mnist.py", "--child_scheme=" + "x" * 100_000)
     assert process.returncode == 2 and len(process.stderr) < 2000
-    process = run("search_arc_mnist.py", f"--train_data_dir={tmp_path}/\x1b[31mred")
+    red = f"--train_data_dir={tmp_path}/\x1b[31mred"
+    process = run_here("search_arc_mnist.py", red)
     one_line(process, 1, r"\\x1b\[31mred")
     assert "\x1b" not in process.stderr
     (tmp_path / FLAGS_FILE).write_text(json.dumps(MARK | {"seed": "\x1b[2Jgone"}))
-    process = run_module("enas.rank_arcs", tmp_path)
+    process = run_module_here("enas.rank_arcs", tmp_path)
     assert process.returncode == 1 and "\x1b" not in process.stderr
 
 
-def test_a_seed_of_absurd_size_in_a_folder(tmp_path):
+def test_a_seed_of_absurd_size_in_a_folder(finished_search, tmp_path):
     out = tmp_path / "out"
-    succeed(*SEARCH, *QUICK, f"--output_dir={out}")
+    finished.copied(finished_search.folder, out)
     flags = json.loads((out / FLAGS_FILE).read_text()) | {"seed": 10**30}
     (out / FLAGS_FILE).write_text(json.dumps(flags))
-    process = run(*SEARCH[:-1], *QUICK, f"--output_dir={out}", CONTINUED, "--seed=0")
+    process = run_here(*finished.SEARCH, f"--output_dir={out}", CONTINUED, "--seed=0")
     one_line(process, 2, r"cannot be continued with another seed \(was 10+\)")
 
 
-@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
-def test_closed_streams_and_letters_that_an_encoding_lacks(closed, tmp_path):
-    """The run goes on in silence, and nothing is written into its files by mistake."""
+@pytest.mark.parametrize(
+    ("closed", "words", "kept"),
+    [
+        ((1,), (*SEARCH, *QUICK), "ranking.json"),
+        ((2,), TRAINING, "network.lbn"),
+        ((0, 1, 2), TRAINING, "network.lbn"),
+    ],
+)
+def test_closed_streams_and_letters_that_an_encoding_lacks(
+    closed, words, kept, tmp_path
+):
+    """The run goes on in silence, also where the streams that are left lead to a full
+    disk, and nothing is written into its files by mistake. What it ends with is kept,
+    though nobody listens."""
     out = tmp_path / "o_é"
-    process = subprocess.run(
-        command(*SEARCH, *QUICK, f"--output_dir={out}"),
-        cwd=ROOT,
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
-        preexec_fn=lambda: [os.close(number) for number in closed],
-        check=False,
-    )
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            command(*words, f"--output_dir={out}"),
+            cwd=ROOT,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            stderr=full,
+            preexec_fn=lambda: [os.close(number) for number in closed],
+            check=False,
+        )
     assert process.returncode == 0
     lines = (out / "log.txt").read_text().splitlines()
     assert lines[-1].startswith("test_accuracy")
     assert "output" in (out / "summary.txt").read_text()
+    assert kept in os.listdir(out)
 
 
 def test_a_log_whose_name_is_no_text(tmp_path):
@@ -227,24 +243,6 @@ def test_a_second_signal_ends_a_run_at_once(tmp_path):
     status, _, _ = watch(*SEARCH, *flags, "--log_every=1", at="epoch =", then=twice)
     assert status in (-signal.SIGTERM, 143)
     assert time.monotonic() - begun[0] < 5
-
-
-def test_a_controller_s_endless_update_can_be_left_and_continued(tmp_path):
-    """It is saved within an update, and goes on to the same end."""
-    flags = ("--num_epochs=1", "--controller_train_steps=1", "--log_every=1")
-    search = ("search_arc_mnist.py", *SAVED_OFTEN, *flags)
-    many = "--controller_num_aggregate=40"
-    succeed(*search, many, f"--output_dir={tmp_path / 'whole'}")
-    out = f"--output_dir={tmp_path / 'out'}"
-    kill = lambda process: process.send_signal(signal.SIGTERM)  # noqa: E731
-    status, lines, _ = watch(*search, many, out, at="ctrl_step", then=kill)
-    assert status == 143
-    drawn = sum(line.startswith("ctrl_step") for line in lines)
-    assert drawn < 40
-    rest = succeed(*search, many, out, CONTINUED)
-    assert drawn + sum(line.startswith("ctrl_step") for line in rest) == 40
-    whole, parts = variables(tmp_path / "whole"), variables(tmp_path / "out")
-    assert difference(parts, whole) is None
 
 
 def test_too_little_memory_for_tensorflow(tmp_path):
@@ -323,7 +321,9 @@ def test_pipes_where_files_should_be(tmp_path):
     os.mkfifo(archive)
     for module, place in (("rank_arcs", out), ("download_cifar", archive.parent)):
         one_line(
-            run_module(f"enas.{module}", place), 1, "neither a file|no regular file"
+            run_module_here(f"enas.{module}", place),
+            1,
+            "neither a file|no regular file",
         )
 
 
@@ -370,17 +370,3 @@ def test_a_zip_that_changes_after_it_was_listed(tmp_path):
                 archive.writestr(names[0], b"")
         with pytest.raises(InputError, match=r"is no zip file|cannot read image"):
             source.read(8, 1)
-
-
-def test_a_ranking_is_kept_though_nobody_listens(tmp_path):
-    flags = (*SEARCH, *QUICK, f"--output_dir={tmp_path / 'out'}")
-    with open("/dev/full", "w") as full:
-        process = subprocess.run(
-            command(*flags),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=full,
-            check=False,
-        )
-    assert process.returncode == 0
-    assert "ranking.json" in os.listdir(tmp_path / "out")
