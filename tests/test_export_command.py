@@ -8,7 +8,7 @@ from enas.export.walk import why_no_network
 from enas.loop import export_command, trained
 from enas.network.network import TooLarge
 from tests.networks import random_child
-from tests.runs import SMALL, SMALL_ARC, run
+from tests.runs import SMALL, SMALL_ARC, run_here
 
 ERRORS = [
     (TooLarge("too many bits"), "too many bits; train with fewer bits (--child_n_bits"),
@@ -43,7 +43,7 @@ def test_sums_of_more_than_53_bits_are_too_large():
 def test_such_a_network_can_be_trained(tmp_path):
     words = ["--child_scheme=quantize", "--child_n_bits=16", "--num_epochs=1"]
     words += ["--train_limit=20", "--eval_limit=20", "--child_use_aux_heads=False"]
-    process = run(
+    process = run_here(
         "train_arc_mnist.py",
         f"-fixed_arc={SMALL_ARC}",
         *SMALL,

@@ -11,7 +11,7 @@ from benchmarks.reward_noise import components
 from enas.report.events import Events
 from enas.report.ranking import Ranked, read_arcs, save_arcs, table
 from enas.space.arc import arc_from_numbers
-from tests.runs import ARC, SMALL_ARC, run_module
+from tests.runs import ARC, SMALL_ARC, run_module, run_module_here
 
 
 def test_means_and_their_difference():
@@ -78,7 +78,7 @@ def test_a_rounds_strings_are_kept(tmp_path):
 def test_folders_that_hold_no_search(tmp_path, content, message):
     if content is not None:
         (tmp_path / "flags.json").write_text(content)
-    process = run_module("enas.rank_arcs", tmp_path)
+    process = run_module_here("enas.rank_arcs", tmp_path)
     assert process.returncode == 1
     assert process.stdout == ""
     assert message in process.stderr and process.stderr.count("\n") == 1
@@ -93,7 +93,7 @@ def test_folders_that_hold_no_search(tmp_path, content, message):
     ],
 )
 def test_strings_are_drawn_or_given(tmp_path, words, message):
-    process = run_module("enas.rank_arcs", tmp_path, *words)
+    process = run_module_here("enas.rank_arcs", tmp_path, *words)
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == f"rank_arcs: {message}\n"
 
