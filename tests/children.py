@@ -56,6 +56,18 @@ def values_of(model: Model, session: tf.compat.v1.Session) -> dict:
     return dict(zip(names, session.run(model.variables()), strict=True))
 
 
+def load(session: tf.compat.v1.Session, values: list) -> None:
+    """Gives variables values, as (variable, value), in one run.
+
+    TensorFlow's own `load` makes a run of each, which is slow in a large graph."""
+    starts = [variable.initializer for variable, _ in values]
+    feed = {
+        start.inputs[1]: value for start, (_, value) in zip(starts, values, strict=True)
+    }
+    assert len(feed) == len(values)
+    session.run(starts, feed)
+
+
 def convolved(x, kernel):
     """x [N, H, W, C], kernel [K, K, C, F]; stride 1, SAME."""
     size, height, width = len(kernel), *x.shape[1:3]

@@ -16,7 +16,6 @@ from enas.flags.parse import parse
 from enas.loop import kept_run
 from enas.loop.foresight import least_memory
 from enas.micro_child import MicroChild
-from enas.network import file
 from enas.network.steps import Convolve, Depthwise
 from enas.report import ranking
 from enas.report.train_command import train_command
@@ -30,16 +29,18 @@ from tests.children import (
     bank_of,
     feed_of,
     images_and_labels,
+    load,
     placeholders,
     tiny_config,
 )
-from tests.runs import SMALL, SMALL_ARC
+from tests.finished import SEARCH_FLAGS, copied
+from tests.runs import SMALL_ARC
+from tests.test_small_networks import FLAGS, trained_alone
 from tests.test_vis_cell import check_layout, check_texts
 
 MIXED, PLAIN = TABLES["mixed"], TABLES["plain"]
 # Each width of both kernels, and so several that read one bank.
 WIDTHS = [0, 0, 1, 1, 0, 2, 2, 0, 1, 3, 0, 4, 1, 5, 0, 6]
-FLAGS = {word.partition("=")[0][2:]: word.partition("=")[2] for word in SMALL}
 
 
 def test_the_tables():
@@ -74,7 +75,8 @@ def test_plain_convolutions_have_one_kernel():
 @pytest.mark.parametrize("share", [False, True])
 def test_banks_of_each_width(share, graph):
     """Latent kernels keep the bounds and the format of what reads them."""
-    config = tiny_config("ternarize", operations=MIXED, share_widths=share)
+    changes = {"operations": MIXED, "share_widths": share}
+    config = tiny_config("ternarize", num_layers=-1, pool_layers=(), **changes)
     child = MicroChild(config, *placeholders(config))
     child.build(*images_and_labels(config), False)
     kernels = ("kernels_0", "kernels_3") if share else range(6)
@@ -87,8 +89,11 @@ def test_banks_of_each_width(share, graph):
 
 
 def child_within(scope, share):
-    """A search child in a variable scope: its outputs, weights by name, and cells."""
-    config = tiny_config("ternarize", operations=MIXED, share_widths=share)
+    """A search child in a variable scope: its outputs, weights by name, and cells.
+
+    It has a normal cell and a reduction."""
+    changes = {"operations": MIXED, "share_widths": share}
+    config = tiny_config("ternarize", num_layers=0, **changes)
     cells = placeholders(config)
     with tf.compat.v1.variable_scope(scope):
         outputs = MicroChild(config, *cells).build(*images_and_labels(config), False)
@@ -144,21 +149,21 @@ def _kernels(row, specs):
 
 def _copy_kernels(session, source, target):
     """Gives the weights of a child to one that shares, and its kernels to both."""
+    values, given = session.run(source), []
     for name, variable in target.items():
         scope, _, bank = name.rpartition("/")
         if bank.startswith("kernels_"):
             first = int(bank.removeprefix("kernels_"))
-            filters = {"0": 4, "1": 8, "2": 8, "3": 8}[scope[-1]]
+            filters = {"0": 4, "1": 8}[scope[-1]]
             specs = MIXED[first].weights(filters, 1)
-            kernels = None
-            for op in (first, first + 1, first + 2):
-                own = source[f"{scope}/op_{op}"]
-                row = session.run(own)
-                kernels = _kernels(row, specs) if kernels is None else kernels
-                own.load(_with_kernels(row, kernels, specs), session)
-            variable.load(kernels, session)
+            own = [f"{scope}/op_{op}" for op in (first, first + 1, first + 2)]
+            kernels = _kernels(values[own[0]], specs)
+            for one in own:
+                given.append((source[one], _with_kernels(values[one], kernels, specs)))
+            given.append((variable, kernels))
         elif not bank.startswith("op_"):
-            variable.load(session.run(source[name]), session)
+            given.append((variable, values[name]))
+    load(session, given)
 
 
 def _with_kernels(row, kernels, specs):
@@ -176,7 +181,8 @@ def _with_kernels(row, kernels, specs):
 def test_a_step_of_shared_banks_changes_only_the_rows_it_reads(
     optim_algo, graph, session, initialize
 ):
-    config = tiny_config("ternarize", operations=MIXED, share_widths=True)
+    changes = {"operations": MIXED, "share_widths": True}
+    config = tiny_config("ternarize", num_layers=-1, pool_layers=(), **changes)
     cells = placeholders(config)
     child = MicroChild(config, *cells)
     outputs = child.build(*images_and_labels(config), True)
@@ -288,53 +294,61 @@ def test_pictures_of_every_operation(table, tmp_path, capsys):
     assert len(list(tmp_path.iterdir())) == 4
 
 
-@pytest.mark.parametrize("table, share", [("mixed", True), ("plain", False)])
-def test_from_a_search_to_a_packed_network(table, share, tmp_path, capsys):
-    """A search, its continuation, its strings, a training and the file of it."""
+@pytest.mark.parametrize(
+    "table, share, scheme, filters, layers, head, fold",
+    [
+        ("mixed", True, "ternarize", 2, 2, 8, True),
+        ("plain", False, "binarize", 6, 4, 2, False),
+    ],
+)
+def test_from_a_search_to_a_packed_network(
+    table, share, scheme, filters, layers, head, fold, tmp_path, capsys
+):
+    """A search, its continuation, its strings, a training and the file of it; with
+    reductions, the aux head and all else that the scripts have by default."""
     operations = TABLES[table]
     out, trained_out = str(tmp_path / "search"), str(tmp_path / "train")
-    flags = FLAGS | {"child_ops": table, "seed": 3, "controller_train_steps": 1}
-    flags |= {"child_use_aux_heads": False}
-    sharing = {"child_share_widths": share}
-    enas.search(num_epochs=1, output_dir=out, **flags, **sharing)
+    flags = FLAGS | {"child_ops": table, "seed": 3, "child_num_cells": 1}
+    flags |= {"child_out_filters": filters, "child_num_layers": layers}
+    flags |= {"child_scheme": scheme, "child_head_bits": head}
+    searching = {"child_share_widths": share, "controller_train_steps": 1}
+    enas.search(num_epochs=1, output_dir=out, **flags, **searching)
     done = enas.search(
-        num_epochs=2, output_dir=out, reset_output_dir=False, **flags, **sharing
+        num_epochs=2, output_dir=out, reset_output_dir=False, **flags, **searching
     )
     assert [one.epoch for one in done.evaluations] == [1, 2]
+    assert len(done.ranking) == 20
     with pytest.raises(enas.UsageError, match="another child_ops"):
         enas.search(
             num_epochs=3,
             output_dir=out,
             reset_output_dir=False,
             **flags | {"child_ops": "classic"},
-            **sharing,
+            **searching,
         )
-    best = parse_arc(done.ranking[0].arc, 2, operations)
+    best = parse_arc(done.ranking[0].arc, 1, operations)
     records = enas.read_log(f"{out}/log.txt")
     strings = [r["arc"] for r in records if r["kind"] == "architecture"]
     assert len(strings) == 20
     largest = max(int(n) for arc in strings for n in arc.split()[1::2])
     assert largest > 4 or table != "mixed"
-    assert len(ranking.read_arcs(out, 2, operations)) == 10
+    assert len(ranking.read_arcs(out, 1, operations)) == 10
     kept = kept_run.settings_of(out, "search")
     assert kept.operations is operations and kept.child_share_widths is share
     told = capsys.readouterr().err
     assert f"--child_ops={table}" in told
-    del flags["controller_train_steps"]
-    enas.train(best, num_epochs=1, n_aug_img=1, output_dir=trained_out, **flags)
-    network = file.read(f"{trained_out}/{file.FILE}")
+    network = trained_alone(best, trained_out, head, child_fold_norms=fold, **flags)
     assert network.about["ops"] == table and network.about["arc"] == str(best)
 
 
-def test_an_older_folder_is_of_the_first_table(tmp_path):
-    out = str(tmp_path / "older")
-    enas.search(num_epochs=1, output_dir=out, controller_training=False, **FLAGS)
+def test_an_older_folder_is_of_the_first_table(finished_search, tmp_path):
+    out = copied(finished_search.folder, tmp_path / "older")
     path = tmp_path / "older" / FLAGS_FILE
     flags = json.loads(path.read_text())
     for name in ("child_ops", "child_share_widths"):
         del flags[name]
     path.write_text(json.dumps(flags))
     assert kept_run.settings_of(out, "search").operations is CLASSIC
-    changed = {"num_epochs": 2, "reset_output_dir": False, "controller_training": False}
+    changed = {"num_epochs": 3, "reset_output_dir": False, "output_dir": out}
     with pytest.raises(enas.UsageError, match=r"another child_ops \(was 'classic'\)"):
-        enas.search(output_dir=out, child_ops="mixed", **changed, **FLAGS)
+        enas.search(child_ops="mixed", **SEARCH_FLAGS | changed)
