@@ -1,11 +1,13 @@
 """Searches that two workers share: from start to end, ended, and with one lost."""
 
+import json
 import os
 import re
 import signal
 
 import pytest
 
+from tests.finished import made_once
 from tests.hashed_search import BEGINNING
 from tests.runs import CONTINUED, LINES, count, difference, variables
 from tests.together import ends, read_until, start
@@ -14,7 +16,7 @@ SCRIPT = "search_arc_mnist.py"
 HASHED = "tests/hashed_search.py"  # the same, which tells of its variables
 FLAGS = (
     "--child_num_layers=1",
-    "--child_num_cells=2",
+    "--child_num_cells=1",
     "--child_out_filters=4",
     "--child_pool_layers=0 1",
     "--child_use_aux_heads=False",
@@ -35,15 +37,12 @@ def without_minutes(lines):
     return [line.partition("mins")[0] for line in lines if "output_dir" not in line]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The log and the last variables of a search that nothing ended."""
-    folder = tmp_path_factory.mktemp("shared")
-    out, temporary = str(folder / "out"), folder / "temporary"
-    temporary.mkdir()
+def search_undisturbed(folder):
+    """Lets two workers search in a folder, and keeps what the chief printed."""
+    (folder / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(temporary))
-        both = start(2, HASHED, *FLAGS, SEED, f"--output_dir={out}")
+        patch.setenv("TMPDIR", str(folder / "temporary"))
+        both = start(2, HASHED, *FLAGS, SEED, f"--output_dir={folder / 'out'}")
     (status, lines, errors), (other, silence, others) = ends(both)
     assert (status, other) == (0, 0), errors
     hashes = [line for line in errors if line.startswith(BEGINNING)]
@@ -51,7 +50,16 @@ def undisturbed(tmp_path_factory):
     assert hashes == [line for line in others if line.startswith(BEGINNING)]
     assert len(set(hashes)) == len(hashes) == 2
     assert silence == []
-    assert list(temporary.iterdir()) == []
+    assert list((folder / "temporary").iterdir()) == []
+    (folder / "printed.json").write_text(json.dumps([lines, errors]))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shared_folder):
+    """The log and the last variables of a search that nothing ended."""
+    folder = made_once(shared_folder, "shared_search", search_undisturbed)
+    lines, errors = json.loads((folder / "printed.json").read_text())
+    out = str(folder / "out")
     return out, lines, errors, variables(out)
 
 
