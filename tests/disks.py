@@ -2,9 +2,9 @@
 
     unshare --map-root-user --mount python -m tests.disks [quick]
 
-mounts it in memory where nobody else sees it. What fails must fail with one line and
-status 1, the last checkpoint must be whole, and when there is room again the run must
-go on to what an undisturbed one ends with.
+mounts it in memory where nobody else sees it; `quick` makes one short search fail. What
+fails must fail with one line and status 1, the last checkpoint must be whole, and when
+there is room again the run must go on to what an undisturbed one ends with.
 """
 
 import os
@@ -22,6 +22,8 @@ from tests.runs import CONTINUED, difference, variables, watch
 # What runs this module, so that it may mount.
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 ROOMY = 2**24  # bytes; a checkpoint of the small search has a hundred thousand
+# Of the search that `quick` makes.
+SHORT = ("--train_limit=100", "--num_epochs=1", "--controller_train_steps=2")
 # Room for nothing, for flags, for a log, for a part of a checkpoint, for some of them.
 SIZES = (4, 8, 12, 20, 40, 100, 200, 300, 400, 500, 600, 700)  # in KiB
 # Lines of a log at which the file system fills up.
@@ -47,8 +49,8 @@ def _check(what: str, status: int, stderr: list[str], path: str) -> list[str]:
     return []
 
 
-def _goes_on(what: str, path: str, expected: dict) -> list[str]:
-    status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={path}", CONTINUED)
+def _goes_on(what: str, flags: tuple, path: str, expected: dict) -> list[str]:
+    status, _, stderr = watch(SCRIPT, *flags, f"--output_dir={path}", CONTINUED)
     if status != 0:
         return [f"{what}, continued: status {status}, {stderr[-1]!r}"]
     result = difference(variables(path), expected)
@@ -74,10 +76,10 @@ def _fill_meanwhile(folder: str, process: subprocess.Popen) -> None:
 
 def run(folder: str, quick: bool) -> tuple[int, list[str]]:
     """(how many runs there were that failed, what was wrong); quick: one of them."""
-    path = os.path.join(folder, "out")
+    path, search = os.path.join(folder, "out"), (*FLAGS, *(SHORT if quick else ()))
     mount(folder, f"size={ROOMY}")
     whole = os.path.join(folder, "whole")
-    status, _, stderr = watch(SCRIPT, *FLAGS, f"--output_dir={whole}")
+    status, _, stderr = watch(SCRIPT, *search, f"--output_dir={whole}")
     assert status == 0, stderr[-1]
     expected = variables(whole)
     count, wrong = 0, []
@@ -86,14 +88,14 @@ def run(folder: str, quick: bool) -> tuple[int, list[str]]:
         nonlocal count
         count += 1
         status, _, stderr = watch(
-            SCRIPT, *FLAGS, f"--output_dir={path}", *flags, at=at, then=spoil
+            SCRIPT, *search, f"--output_dir={path}", *flags, at=at, then=spoil
         )
         mend()
         if status == 0:
             wrong.append(f"{what}: it did not fail")
         else:
             bad = _check(what, status, stderr, path)
-            wrong.extend(bad or _goes_on(what, path, expected))
+            wrong.extend(bad or _goes_on(what, search, path, expected))
             print(f"{what}: {stderr[-1]}", file=sys.stderr)
         subprocess.run(["rm", "-rf", path], check=True)
 
