@@ -18,6 +18,7 @@ from tests.runs import CONTINUED, ROOT, SMALL, variables
 SCRIPT = "search_arc_mnist.py"
 FLAGS = (
     *SMALL,
+    "--child_num_cells=1",
     "--child_use_aux_heads=False",
     "--controller_train_steps=1",
     "--controller_num_aggregate=2",
