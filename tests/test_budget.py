@@ -36,7 +36,7 @@ from enas.space.arc import leanest_arc, options_of, random_arc
 from enas.space.cost import Cost, cost_of
 from enas.space.operations import CLASSIC, TABLES
 from tests.log_files import search_log
-from tests.runs import SMALL, run
+from tests.runs import SMALL, run_here
 
 CLASSES = tuple("0123456789")
 FLAGS = {word.partition("=")[0][2:]: word.partition("=")[2] for word in SMALL}
@@ -144,7 +144,7 @@ def test_flags_that_do_not_fit_together():
 
 
 def test_a_budget_that_nothing_fits_is_refused_at_once(tmp_path):
-    process = run(
+    process = run_here(
         "search_arc_mnist.py", *SMALL, "--budget_kb=1", f"--output_dir={tmp_path / 'o'}"
     )
     assert (process.returncode, process.stdout) == (2, "")

@@ -16,7 +16,7 @@ from enas.loop.stopping import BEST_FOLDER
 from enas.session.checkpoint_files import found_in
 from enas.session.session import Session
 from enas.session.warm_start import WarmStart
-from tests.runs import CONTINUED, SMALL, SMALL_ARC, count, run
+from tests.runs import CONTINUED, SMALL, SMALL_ARC, count, run, run_here
 from tests.runs import variables as variables_of
 from train_arc_cifar import CONSTANTS
 
@@ -93,8 +93,8 @@ def test_patience_needs_validation_images():
 def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
     """Its weights hardly move, so that its first evaluation remains the best."""
     out = str(tmp_path / "out")
-    flags = (*SMALL, *STILL, f"-fixed_arc={SMALL_ARC}", "--seed=1")
-    process = run(
+    flags = (*SMALL, *STILL, f"-fixed_arc={SMALL_ARC}", "--seed=1", "--n_aug_img=1")
+    process = run_here(
         "train_arc_mnist.py",
         *flags,
         f"--output_dir={out}",
@@ -128,7 +128,7 @@ def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
 
     # Another one starts from its weights, and from new ones where shapes differ.
     other = str(tmp_path / "other")
-    process = run(
+    process = run_here(
         "train_arc_mnist.py",
         *flags,
         f"--output_dir={other}",
@@ -147,7 +147,7 @@ def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
 
 
 def test_weights_of_nothing_alike_are_refused(tmp_path):
-    process = run(
+    process = run_here(
         "train_arc_mnist.py",
         *SMALL,
         f"-fixed_arc={SMALL_ARC}",
@@ -214,7 +214,7 @@ def test_a_run_of_which_nothing_fits_is_refused(tmp_path):
     ],
 )
 def test_resume_names_one_folder(words, status, message):
-    process = run("search_arc_mnist.py", *words)
+    process = run_here("search_arc_mnist.py", *words)
     assert (process.returncode, process.stdout) == (status, "")
     (line,) = process.stderr.splitlines()
     assert line.startswith("search_arc_mnist.py: ") and message in line
