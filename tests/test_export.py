@@ -16,7 +16,8 @@ from enas.export.folder import MARK_FILE, check_target, replaced
 from enas.network import file
 from enas.session.lock import FolderLock
 from enas.session.output_dir import LOCK_FILE
-from tests.runs import SMALL, SMALL_ARC, run_module, succeed
+from tests.finished import copied
+from tests.runs import SMALL_ARC, run_module, run_module_here
 
 CLASSES = [str(digit) for digit in range(10)]
 
@@ -159,17 +160,16 @@ def test_float_networks_are_for_some_formats():
 
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory):
+def training(finished_training, tmp_path_factory):
     """A small training of MNIST."""
     folder = tmp_path_factory.mktemp("training") / "out"
-    flags = (f"-fixed_arc={SMALL_ARC}", "--num_epochs=1", f"--output_dir={folder}")
-    succeed("train_arc_mnist.py", *SMALL, *flags)
+    copied(finished_training.folder, folder)
     return folder
 
 
 def fails(status, *arguments):
     """The one line with which the command ends."""
-    process = run_module("enas.export", *arguments)
+    process = run_module_here("enas.loop.export_command", *arguments)
     assert (process.returncode, process.stdout) == (status, ""), process.stderr
     *notes, line = process.stderr.splitlines()
     assert line.startswith("export: ") and "Traceback" not in "".join(notes)
@@ -203,7 +203,7 @@ def test_a_training_is_exported_to_its_folder(training):
     # Files of other formats stay, and so do a person's.
     (folder / "notes").write_text("mine")
     before = set(files_of(folder))
-    process = run_module("enas.export", training)
+    process = run_module_here("enas.loop.export_command", training)
     assert process.stdout == packed + "\n", process.stderr
     assert set(files_of(folder)) == before
 
@@ -302,7 +302,7 @@ def test_another_folder_and_no_facts(copy, tmp_path):
     """A training of before there were facts of the images reads them again."""
     (copy / "images.json").unlink()
     output = tmp_path / "deep" / "out"
-    process = run_module("enas.export", copy, f"--output={output}")
+    process = run_module_here("enas.loop.export_command", copy, f"--output={output}")
     assert process.returncode == 0, process.stderr
     content = (copy / "network.lbn").read_bytes()
     assert (output / "network.lbn").read_bytes() == content
@@ -318,5 +318,5 @@ def test_a_float_training_is_refused(copy, name):
 
 @pytest.mark.parametrize("words", [["", "--to=c"], ["somewhere", "--output="]])
 def test_an_empty_name(words):
-    process = run_module("enas.export", *words)
+    process = run_module_here("enas.loop.export_command", *words)
     assert process.returncode == 2 and "is empty" in process.stderr
