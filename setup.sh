@@ -95,7 +95,8 @@ sys.exit(count == 0)' || fail "no GPU can be used; look at what nvidia-smi says 
         enas_env/bin/python -m ruff check .
         enas_env/bin/python -m ruff format --check .
         enas_env/bin/python -m mypy
-        exec enas_env/bin/python -m pytest -q -n auto --cov
+        # A process takes a whole file, in the order of tests/conftest.py.
+        exec enas_env/bin/python -m pytest -q -n auto --dist=loadfile --no-loadscope-reorder --cov
         ;;
     *)
         echo "usage: ./setup.sh [search | gpu | test]" >&2

@@ -1,5 +1,6 @@
-"""Fixtures: tiny graphs, and finished runs that tests share."""
+"""Fixtures: tiny graphs, and finished runs that tests share; and the order of tests."""
 
+import gc
 import os
 
 import enas  # noqa: F401, before TensorFlow: it limits OpenCV, which Keras imports
@@ -15,6 +16,27 @@ from tests import finished
 
 settings.register_profile("no deadline", deadline=None)  # machines are shared and noisy
 settings.load_profile("no deadline")
+gc.freeze()  # what is loaded by now stays, so collections need not look at it
+
+# The longest files begin first. Else one of them may come last, and go on alone while
+# the other processes of ./setup.sh test have nothing left.
+LONG = (
+    "test_resume",
+    "test_train_arcs",
+    "test_scripts",
+    "test_shared_search",
+    "test_attacks",
+    "test_tables",
+    "test_damage",
+    "test_disks",
+    "test_reference_children",
+    "test_search_child",
+)
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture
