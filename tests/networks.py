@@ -14,7 +14,7 @@ from enas.network.steps import real
 from enas.session.session import session_config
 from enas.space.arc import Arc, arc_from_numbers
 from enas.space.schemes import ACTIVATION, head_spec, make_scheme
-from tests.children import tiny_config
+from tests.children import load, tiny_config
 
 # Each operation, on the images of either of the two layers before.
 NUMBERS = (0, 0, 1, 1, 2, 2, 1, 3, 1, 4, 0, 2, 0, 1, 1, 3)
@@ -95,9 +95,8 @@ def random_child(
         model = FixedChild(config, arc, tf.constant(0.0))
         outputs = model.build(images, tf.zeros([1], tf.int32), training=False)
         session.run(tf.compat.v1.global_variables_initializer())
-        for variable in tf.compat.v1.global_variables():
-            if (value := _randomized(variable, rng)) is not None:
-                variable.load(value, session)
+        drawn = [(v, _randomized(v, rng)) for v in tf.compat.v1.global_variables()]
+        load(session, [(v, value) for v, value in drawn if value is not None])
         source = Source(images, mean, std, classes)
         trained = trained_network_of(
             outputs, source, session, session_config(), dict(ABOUT)

@@ -45,12 +45,18 @@ def child(
         channels=channels,
         first=None if scheme == "float" else ("quantize", 3),
         count=64,
-        num_layers=1,
+        num_layers=0,
         out_filters=filters,
         shortcut=True,
         op_shortcut=True,
         node_mean=channels == 3,
     )
+
+
+@cache
+def model_of(case) -> keras.Model:
+    """The model of a child; no test may change it."""
+    return export.model_of(child(*case).trained)
 
 
 def assert_alike(actual, expected):
@@ -63,19 +69,17 @@ def assert_alike(actual, expected):
 def test_a_model_computes_what_its_child_does(case):
     one = child(*case)
     assert np.ptp(one.logits, axis=0).min() > 0.01  # they depend on the image
-    assert_alike(export.model_of(one.trained)(one.images).numpy(), one.logits)
+    assert_alike(model_of(case)(one.images).numpy(), one.logits)
 
 
 def test_images_may_be_floats_or_tensors():
-    one = child("binarize", 1)
-    model = export.model_of(one.trained)
+    one, model = child(*CASES[0]), model_of(CASES[0])
     for form in (one.images.astype(np.float32), tf.constant(one.images)):
         assert_alike(model(form).numpy(), one.logits)
 
 
 def test_predict_rounds_as_the_child_does():
-    one = child("quantize", 3, ARCS[1])
-    model = export.model_of(one.trained)
+    one, model = child(*CASES[2]), model_of(CASES[2])
     assert not model.jit_compile
     assert_alike(model.predict(one.images, verbose=0), one.logits)
 
@@ -95,9 +99,7 @@ def test_norms_keep_the_scale_and_the_variance_of_the_child():
 
 
 def test_names_say_where_a_layer_is():
-    names = [
-        layer.name for layer in export.model_of(child("ternarize", 1).trained).layers
-    ]
+    names = [layer.name for layer in model_of(CASES[1]).layers]
     assert len(set(names)) == len(names)
     assert names[:3] == ["image", "image_normalize", "stem_conv_conv"]
     assert {"layer_0_norm", "layer_0_norm_2", "head_dense"} <= set(names)
