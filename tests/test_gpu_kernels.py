@@ -51,9 +51,8 @@ def has_kernel(op_type):
 
 def test_every_op_on_images_has_a_kernel_for_gpus(graph):
     """In a table that has all low-bit formats."""
-    config = tiny_config(
-        operations=TABLES["mixed"], use_aux_heads=True, keep_prob=0.9, num_cells=1
-    )
+    changes = {"use_aux_heads": True, "keep_prob": 0.9, "num_cells": 1}
+    config = tiny_config(operations=TABLES["mixed"], num_layers=1, **changes)
     sample = UniformSampler(config.num_cells, config.operations).sample()
     child = MicroChild(config, sample.normal_arc, sample.reduce_arc)
     outputs = child.build(*images_and_labels(config), training=True)

@@ -34,7 +34,8 @@ def sizes_of_sums(graph):
 
 @pytest.mark.parametrize("kind", ["search", "fixed"])
 def test_gradients_are_added_up_in_pairs(kind, graph):
-    config = tiny_config(num_cells=3, op_shortcut=True, node_mean=True)
+    changes = {"op_shortcut": True, "node_mean": True}
+    config = tiny_config(num_layers=1, num_cells=3, **changes)
     if kind == "search":
         child = MicroChild(config, *placeholders(config))
     else:
