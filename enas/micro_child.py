@@ -13,6 +13,7 @@ numbers in a row, n = a count that depends on the sampled cell.
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -284,7 +285,7 @@ class MicroChild(Model):
 
         def merge(picked):
             if share:
-                return tf.add_n([activation(node) for node in picked])
+                return reduce(tf.add, [activation(node) for node in picked])
             return activation(tf.concat(picked, axis=-1))
 
         @tf.function(autograph=False)

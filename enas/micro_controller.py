@@ -6,6 +6,7 @@ string at a time, so its state and input are [1, D].
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from enas.common_ops import create_bias, create_weight, lstm
 from enas.controller import Controller, ControllerTraining, Sample
 from enas.space.arc import CELLS, CHOICES, SIDES, Block
 from enas.space.operations import CLASSIC, Operations
+from enas.utils import IN_PAIRS
 
 WEIGHT_RANGE = 0.1
 
@@ -142,8 +144,10 @@ class MicroController(Controller):
         return Sample(
             normal,
             reduction,
-            tf.reshape(tf.add_n([draw.log_prob for draw in drawn]), []),
-            tf.stop_gradient(tf.reshape(tf.add_n([d.entropy for d in drawn]), [])),
+            tf.reshape(reduce(tf.add, [draw.log_prob for draw in drawn]), []),
+            tf.stop_gradient(
+                tf.reshape(reduce(tf.add, [draw.entropy for draw in drawn]), [])
+            ),
         )
 
     def _noise(self) -> Iterator[tf.Tensor]:
@@ -264,7 +268,9 @@ class MicroController(Controller):
         reward = worth + config.entropy_weight * sample.entropy
         kind = _OthersBaseline if config.baseline_of_update else _AverageBaseline
         baseline = kind(config, average, reward)
-        gradients = tf.gradients(-sample.log_prob, variables)
+        gradients = tf.gradients(
+            -sample.log_prob, variables, aggregation_method=IN_PAIRS
+        )
         scores = {
             v.op.name: tf.convert_to_tensor(g)
             for v, g in zip(variables, gradients, strict=True)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from enas.fixed_child import FixedChild
 from enas.micro_child import MicroChild
+from enas.micro_controller import ControllerConfig, MicroController
 from enas.space.arc import arc_from_numbers
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import images_and_labels, placeholders, tiny_config
@@ -44,3 +45,16 @@ def test_gradients_are_added_up_in_pairs(kind, graph):
     step = tf.compat.v1.train.get_or_create_global_step()
     get_train_ops(outputs.total_loss, child.variables(), TrainConfig(), step, 1, 1)
     assert set(sizes_of_sums(graph)) == {2}
+
+
+def test_so_are_those_of_the_controller(graph):
+    controller = MicroController(ControllerConfig(num_cells=2, lstm_size=4))
+    controller.train(controller.sample(), tf.constant(0.5))
+    assert set(sizes_of_sums(graph)) == {2}
+
+
+def test_so_are_the_nodes_that_share_a_kernel(graph):
+    config = tiny_config("float", num_cells=3, share_output_kernel=True)
+    child = MicroChild(config, *placeholders(config))
+    child.build(*images_and_labels(config), False)
+    assert sizes_of_sums(graph) == []
