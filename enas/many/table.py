@@ -63,8 +63,7 @@ def table_of_means(trainings: Sequence[Training]) -> str:
     of_string: dict[str, list[Result]] = {}
     for one in trainings:
         if one.state == FINISHED and one.result is not None:
-            name = one.name.removesuffix(f"-s{one.seed}")
-            of_string.setdefault(name, []).append(one.result)
+            of_string.setdefault(one.string, []).append(one.result)
     rows = []
     for name, results in of_string.items():
         if len(results) > 1:

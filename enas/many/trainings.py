@@ -73,6 +73,11 @@ class Training:
         """What is trained: no two trainings of a folder have the same."""
         return self.arc, self.seed
 
+    @property
+    def string(self) -> str:
+        """The name without the seed, which all trainings of the string share."""
+        return self.name.removesuffix(f"-s{self.seed}")
+
     def folder(self, above: str) -> str:
         """Returns the path of its output folder, in the folder of all."""
         return os.path.join(above, self.name)
@@ -133,12 +138,12 @@ def named(
         flags.
     """
     known = {one.task: one for one in earlier}
-    first_words = {one.arc: one.name.partition("-s")[0] for one in earlier}
+    names = {one.arc: one.string for one in earlier}
     trainings = []
     for seed in range(1, seeds + 1) if seeds else (0,):
         for string in strings:
-            drawn = f"{len(first_words) + 1:02d}-{string.source}"
-            name = first_words.setdefault(string.arc, drawn)
+            numbered = f"{len(names) + 1:02d}-{string.source}"
+            name = names.setdefault(string.arc, numbered)
             name += f"-s{seed}" if seed else ""
             new = Training(name, *string, seed=seed)
             training = known.setdefault(new.task, new)
