@@ -1,13 +1,18 @@
 """What several workers do together is what one does: sums, means and equal weights."""
 
+import os
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from enas.base import random_numbers
+from enas.base import workers as workers_module
 from enas.base.cluster import Cluster
 from enas.base.errors import InputError
 from enas.base.exchange import mean_gradients
@@ -41,6 +46,43 @@ def test_one_that_is_alone_meets_itself(graph):
     ALONE.compare({"a": "b"})
     assert [op.type for op in graph.get_operations()] == ["Const"]
     assert ALONE.gather(tf.ones([2])).shape == [1, 2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_a_meeting_keeps_no_thread():
+    """A process may have some thirty thousand; a search meets more often than that."""
+
+    def count(workers):
+        workers.sum(1)
+        return len(os.listdir("/proc/self/task"))
+
+    def work(workers):
+        before = count(workers)
+        for _ in range(300):
+            after = count(workers)
+        return after - before
+
+    assert max(together(2, work)) < 100
+
+
+def test_a_worker_that_hangs_is_told(monkeypatch):
+    monkeypatch.setattr(workers_module, "WAIT", 6.0)
+    over = Event()
+
+    def work(workers):
+        if not workers.is_chief:
+            assert over.wait(60)
+            workers.leave = workers.close  # the chief does not come
+            return None
+        begun = time.monotonic()
+        with pytest.raises(InputError, match="another worker has not answered for"):
+            workers.sum(1)
+        over.set()
+        workers.leave = workers.close
+        return time.monotonic() - begun
+
+    seconds, _ = together(2, work)
+    assert 5 < seconds < 30
 
 
 def test_a_worker_that_differs_is_named():

@@ -21,7 +21,8 @@ from enas.base.peers import Peers, lost
 from enas.base.program import note
 
 # Seconds that a worker waits for the others. They may be reading their images, or
-# writing a checkpoint.
+# writing a checkpoint. It bounds a session's runs, and not each collective op, since an
+# op with a timeout keeps a thread until that is over, and a step has many ops.
 WAIT = 600.0
 # Seconds that a worker may take to end, and what others meet that wait for it.
 END = 10.0
@@ -70,6 +71,7 @@ class Workers:
         """
         cluster = self.cluster
         config.experimental.collective_group_leader = _LEADER
+        config.operation_timeout_in_ms = int(1000 * WAIT)
         config.device_filters.append(f"/job:worker/task:{self.index}")
         self.config = config
         try:
@@ -239,7 +241,6 @@ class Workers:
                 group_key=_GROUP,
                 instance_key=self._keys,
                 ordering_token=[],
-                timeout_seconds=WAIT,
                 **options,
             )
 
