@@ -55,6 +55,7 @@ CONSTANTS = {
     "child_node_mean": True,
     "child_share_output_kernel": True,
     "child_share_widths": False,
+    "child_fold_norms": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",
     "child_label_smoothing": 0.0,

@@ -455,7 +455,9 @@ class Settings:
         SHAPE,
         False,
         "Outside of training, compute each batch norm as one product and one sum, "
-        "whose two numbers take half the room of its four.",
+        "whose two numbers take half the room of its four. A search counts so for its "
+        "budget.",
+        carried=True,
     )
     # Child: loss and regularization
     child_loss: str = _flag(
