@@ -80,7 +80,7 @@ def check(arc, shape):
         if isinstance(step, Convolve | Depthwise | Reduce | Dense)
     ]
     bits = sum(tensor.bits for stored in kernels for tensor in stored)
-    assert found.weight_bytes == -(-bits // 8)
+    assert found.weight_bytes == -(-bits // 8) == file.weight_bytes(network)
 
 
 @settings(max_examples=8, deadline=None, phases=(Phase.generate,))

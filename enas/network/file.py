@@ -18,7 +18,7 @@ from enas.network import header, json_header
 from enas.network.formats import codes_of, from_bits, to_bits, values_of
 from enas.network.header import header_of
 from enas.network.network import Network, stored_by
-from enas.network.steps import Stored
+from enas.network.steps import Convolve, Dense, Depthwise, Reduce, Step, Stored
 
 MAGIC = b"\x89LBN\r\n\x1a\n"
 VERSION = 2  # of the files that are written
@@ -57,6 +57,22 @@ def _tensor_bytes(stored: Sequence[Sequence[Stored]]) -> int:
 def overhead_bytes(network: Network) -> int:
     """Returns the bytes of the header and of what surrounds it."""
     return AROUND_HEADER + len(header_of(network))
+
+
+def weight_bytes(network: Network) -> int:
+    """Returns the bytes of all kernels and of the classifier's weights.
+
+    Batch norms, thresholds and the header are not among them, as where the sizes of
+    networks for microcontrollers are given.
+    """
+    of_steps = zip(network.steps, stored_by(network.steps), strict=True)
+    bits = sum(tensor_bits(stored) for step, stored in of_steps if _is_weighted(step))
+    return -(-bits // 8)
+
+
+def _is_weighted(step: Step) -> bool:
+    """Whether what a step stores are weights that are multiplied and added up."""
+    return isinstance(step, Convolve | Depthwise | Reduce | Dense)
 
 
 def part_bytes(network: Network) -> dict[str, int]:

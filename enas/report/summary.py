@@ -13,7 +13,7 @@ import tensorflow as tf
 from enas.base.text_table import text_table
 from enas.common_ops import is_within, pieces_of
 from enas.models import Model, Outputs
-from enas.network.file import file_bytes, overhead_bytes, part_bytes
+from enas.network.file import file_bytes, overhead_bytes, part_bytes, weight_bytes
 from enas.network.network import Network
 from enas.report.multiply_adds import is_pointwise, multiply_adds
 from enas.space.operations import KERNELS
@@ -202,8 +202,11 @@ def table(
     )
     notes = [NOTE]
     if network:
-        header = _size(overhead_bytes(network))
-        notes.append(f"packed: the size of the exported file, {header} of it a header")
+        weights, header = weight_bytes(network), overhead_bytes(network)
+        notes.append(
+            f"packed: the size of the exported file; {_size(weights)} are weights, "
+            f"{_size(header)} the header"
+        )
     lines = text_table(rows, left=[0])
     if columns is not None and max(map(len, lines.splitlines())) > columns:
         lines = text_table([[row[n] for n in _NARROW] for row in rows], left=[0])
