@@ -101,6 +101,7 @@ def test_no_string_is_leaner_than_the_leanest(table, data):
         (search_arc_mnist, train_arc_mnist, []),
         (search_arc_mnist, train_arc_mnist, ["--child_out_filters=8"]),
         (search_arc_mnist, train_arc_mnist, ["--budget_out_filters=4"]),
+        (search_arc_mnist, train_arc_mnist, ["--child_fold_norms"]),
         (
             search_arc_mnist,
             train_arc_mnist,
