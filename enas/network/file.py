@@ -18,7 +18,7 @@ from enas.network import header, json_header
 from enas.network.formats import codes_of, from_bits, to_bits, values_of
 from enas.network.header import header_of
 from enas.network.network import Network, stored_by
-from enas.network.steps import Convolve, Dense, Depthwise, Reduce, Step, Stored
+from enas.network.steps import WITH_KERNELS, Stored
 
 MAGIC = b"\x89LBN\r\n\x1a\n"
 VERSION = 2  # of the files that are written
@@ -66,13 +66,9 @@ def weight_bytes(network: Network) -> int:
     networks for microcontrollers are given.
     """
     of_steps = zip(network.steps, stored_by(network.steps), strict=True)
-    bits = sum(tensor_bits(stored) for step, stored in of_steps if _is_weighted(step))
+    weights = [stored for step, stored in of_steps if isinstance(step, WITH_KERNELS)]
+    bits = sum(map(tensor_bits, weights))
     return -(-bits // 8)
-
-
-def _is_weighted(step: Step) -> bool:
-    """Whether what a step stores are weights that are multiplied and added up."""
-    return isinstance(step, Convolve | Depthwise | Reduce | Dense)
 
 
 def part_bytes(network: Network) -> dict[str, int]:

@@ -605,6 +605,8 @@ class Dense(Step):
         return [slice(n, min(n + size, channels)) for n in range(0, channels, size)]
 
 
+# The steps that store weights: kernels, and those of the classifier.
+WITH_KERNELS = (Convolve, Depthwise, Reduce, Dense)
 # The place of a kind is its number in a packed file, so add new ones at the end.
 KINDS: dict[str, type[Step]] = {
     step.kind: step

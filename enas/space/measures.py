@@ -18,12 +18,12 @@ from enas.network.header import bytes_without_inputs
 from enas.network.simplify import pays
 from enas.network.steps import (
     ROWS,
+    WITH_KERNELS,
     Activate,
     Add,
     AveragePool,
     Concatenate,
     Convolve,
-    Dense,
     Depthwise,
     MaxPool,
     Mean,
@@ -33,8 +33,6 @@ from enas.network.steps import (
     Threshold,
     Value,
 )
-
-WITH_KERNELS = (Convolve, Depthwise, Reduce, Dense)
 
 
 class Measure(NamedTuple):
