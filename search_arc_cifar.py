@@ -54,7 +54,6 @@ CONSTANTS = {
     "child_op_scale": 0.1,
     "child_node_mean": True,
     "child_share_output_kernel": True,
-    "child_share_widths": False,
     "child_fold_norms": False,
     # Child: loss and regularization
     "child_loss": "cross_entropy",

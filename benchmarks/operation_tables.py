@@ -2,24 +2,22 @@
 
     enas_env/bin/python -m benchmarks.operation_tables [FLAG]
 
-Searches with --child_ops=classic, with mixed, and with mixed whose widths share their
-latent kernels take turns, each in its own process. All run the same string, whose
-separable convolutions have 1, 2 and 4 bits in turn in the mixed tables, so that all
-compute the same multiply-adds. FLAG is a flag of search_arc_mnist.py.
+Searches with --child_ops=classic and with mixed take turns, each in its own process.
+Both run the same string, whose separable convolutions have 1, 2 and 4 bits in turn in
+the mixed table, so that both compute the same multiply-adds. FLAG is a flag of
+search_arc_mnist.py.
 """
 
 import itertools
 import sys
 
-from benchmarks.search_step import SHAPES, Child, in_turn, string_of
+import numpy as np
+
+from benchmarks.search_step import SHAPES, STARTS, Child, Shape, in_turn, string_of
 from enas.space.operations import CLASSIC, TABLES, WIDTHS
 
 MIXED = TABLES["mixed"]
-KINDS = {
-    "classic": ["--child_ops=classic"],
-    "mixed": ["--child_ops=mixed"],
-    "mixed, shared": ["--child_ops=mixed", "--child_share_widths=True"],
-}
+KINDS = ("classic", "mixed")
 
 
 def in_mixed(arc: str) -> str:
@@ -39,15 +37,13 @@ def in_mixed(arc: str) -> str:
 
 def main() -> None:
     for shape in SHAPES:
-        children = {
-            kind: Child("own", shape, [*flags, *sys.argv[1:]])
-            for kind, flags in KINDS.items()
-        }
         arc = string_of(shape.cells)
-        arcs = {kind: in_mixed(arc) if kind != "classic" else arc for kind in KINDS}
+        arcs = {"classic": arc, "mixed": in_mixed(arc)}
+        first_steps = _first_steps(shape, arcs)
+        children = {kind: _child(shape, kind, arcs[kind]) for kind in KINDS}
         facts = {kind: child.ask("facts") for kind, child in children.items()}
         rows = {
-            "first step after, s": {k: c.first_step for k, c in children.items()},
+            "first step after, s": first_steps,
             "peak memory above start, GB": {k: f["peak_gb"] for k, f in facts.items()},
             "graph ops": {k: f["ops"] for k, f in facts.items()},
         }
@@ -61,6 +57,21 @@ def main() -> None:
         for name, values in rows.items():
             print(f"{name:<30s}" + "".join(_cells(values)))
         print(flush=True)
+
+
+def _child(shape: Shape, kind: str, arc: str) -> Child:
+    return Child("own", shape, [f"--child_ops={kind}", *sys.argv[1:]], arc)
+
+
+def _first_steps(shape: Shape, arcs: dict[str, str]) -> dict[str, float]:
+    """Returns the median seconds from a start to the end of its first step."""
+    seconds = {kind: [] for kind in KINDS}
+    for _ in range(STARTS):
+        for kind in KINDS:
+            child = _child(shape, kind, arcs[kind])
+            seconds[kind].append(child.first_step)
+            child.close()
+    return {kind: float(np.median(times)) for kind, times in seconds.items()}
 
 
 def _cells(values: dict[str, float]) -> list[str]:

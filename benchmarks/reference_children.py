@@ -1,8 +1,8 @@
 """Builds two search children to compare the project's own with.
 
 Both have the same banks and the same layers as MicroChild. With one string and one set
-of weights, all three must compute the same logits and gradients. Kernels that
-operations share (`share_widths`) are not for them.
+of weights, all three must compute the same logits and gradients. They do not know
+operations that share kernels (`mixed`).
 
 Layout: as in enas/micro_child.py, with N = images in a batch.
 """

@@ -74,10 +74,14 @@ def uniform_string(op: int, cells: int) -> str:
 
 
 class Child:
-    """A worker process."""
+    """A worker process.
 
-    def __init__(self, kind: str, shape: Shape, extra: list[str]):
-        arguments = [string_of(shape.cells), *shape.flags(), *extra]
+    Args:
+      arc: the string of its first step; `string_of` is the default.
+    """
+
+    def __init__(self, kind: str, shape: Shape, extra: list[str], arc: str = ""):
+        arguments = [arc or string_of(shape.cells), *shape.flags(), *extra]
         module = [sys.executable, "-m", "benchmarks.step_worker", str(time.time())]
         self._process = subprocess.Popen(
             [*module, kind, *arguments],

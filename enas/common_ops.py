@@ -17,7 +17,7 @@ import tensorflow as tf
 from enas.base import random_numbers
 from enas.network.formats import REAL, Format
 from enas.space.operations import Operation, Specs, WeightSpec
-from enas.space.schemes import Scheme
+from enas.space.schemes import Scheme, SchemeSpec
 from quantize.base_layers import fans
 
 BN_EPSILON = 1e-5
@@ -376,6 +376,76 @@ def run_operation(
     """
     context = context._replace(scheme=scheme_for(operation, context.scheme))
     return BUILDERS[operation.builder](context, x, weights, stride)
+
+
+def run_one_of(
+    operations: Sequence[Operation],
+    number: tf.Tensor,
+    context: Context,
+    x: tf.Tensor,
+    weights: Sequence,
+) -> tf.Tensor:
+    """Runs one of some operations that differ only in their scheme, with stride 1.
+
+    Only the quantizers are there once for each scheme. All other ops are there once,
+    which saves most of the time and memory of a graph with a branch for each operation.
+
+    Args:
+      number: int32 scalar, the place of the operation that runs.
+      x: [N, H, W, F].
+      weights: those that `operation.weights(F, 1)` describes.
+
+    Returns:
+      [N, H, W, F].
+    """
+    schemes = [scheme_for(operation, context.scheme) for operation in operations]
+    specs = operations[0].weights(x.shape[-1], 1)
+    kernels = [w for spec, w in zip(specs, weights, strict=True) if spec.is_kernel]
+    flat = tf.concat([tf.reshape(kernel, [-1]) for kernel in kernels], 0)
+    flat = chosen([scheme.quantize for scheme in schemes], number, flat)
+    sizes = [spec_size(spec) for spec in specs if spec.is_kernel]
+    quantized = iter(tf.split(flat, sizes))
+    weights = [
+        tf.reshape(next(quantized), spec.shape) if spec.is_kernel else w
+        for spec, w in zip(specs, weights, strict=True)
+    ]
+    activations = [scheme.activation for scheme in schemes]
+    scheme = SchemeSpec("float").make()  # the kernels are quantized already
+    scheme = scheme._replace(activation=lambda x: chosen(activations, number, x))
+    context = context._replace(scheme=scheme)
+    return BUILDERS[operations[0].builder](context, x, weights, 1)
+
+
+def chosen(functions: Sequence[Callable], number: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Returns functions[number](x).
+
+    The gradient, too, has a branch for each function. It computes what it needs of the
+    function again, so that x is all that is kept for it.
+
+    Args:
+      functions: quantizers; each takes a tensor and returns one of the same shape.
+      number: int32 scalar.
+      x: float32 of any shape; receives gradient.
+    """
+
+    @tf.custom_gradient
+    def choose(x):
+        def run(function):
+            return lambda: function(tf.identity(x))
+
+        def gradient(dy):
+            def back(function):
+                def run():
+                    inside = tf.identity(x)
+                    return tf.gradients(function(inside), inside, dy)[0]
+
+                return run
+
+            return tf.switch_case(number, [back(one) for one in functions])
+
+        return tf.switch_case(number, [run(one) for one in functions]), gradient
+
+    return choose(x)
 
 
 def drop_path(x: tf.Tensor, keep_prob: tf.Tensor) -> tf.Tensor:

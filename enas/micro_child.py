@@ -21,12 +21,13 @@ import tensorflow as tf
 from enas.common_ops import (
     Context,
     create_bank,
+    run_one_of,
     run_operation,
     scheme_for,
     unpack_row,
 )
 from enas.models import Model
-from enas.space.arc import CHOICES
+from enas.space.arc import CHOICES, SIDES
 from enas.space.banks import (
     BankPlan,
     bank_plans,
@@ -36,7 +37,6 @@ from enas.space.banks import (
 )
 from enas.space.operations import (
     CLASSIC,
-    Operation,
     Operations,
     Specs,
     WeightSpec,
@@ -64,12 +64,15 @@ class Routing(NamedTuple):
     takes: list[tf.Tensor]
     row: tf.Tensor
 
-    def reads(self, ops: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns (rows, takes) of the edges that sampled one of some operations."""
-        if len(ops) == 1:
-            return self.rows[ops[0]], self.takes[ops[0]]
-        takes = tf.add_n([self.takes[op] for op in ops])
-        return tf.dynamic_partition(self.row, takes, 2)[1], takes
+    def reads(self, plan: BankPlan) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (rows, takes) of the edges whose operation reads a bank."""
+        if len(plan.ops) == 1:
+            return self.rows[plan.ops[0]], self.takes[plan.ops[0]]
+        takes, row = tf.add_n([self.takes[op] for op in plan.ops]), self.row
+        if plan.copies > 1:
+            place = tf.add_n([n * self.takes[op] for n, op in enumerate(plan.ops)])
+            row += place * bank_rows(place.shape[0] // len(SIDES))
+        return tf.dynamic_partition(row, takes, 2)[1], takes
 
 
 def route(cell: tf.Tensor, num_cells: int, operations: Operations = CLASSIC) -> Routing:
@@ -181,21 +184,18 @@ class MicroChild(Model):
         """
         edge_rows = []
         for plan, bank in self._banks(context, filters):
-            read, takes = routing.reads(plan.ops)
+            read, takes = routing.reads(plan)
             rows = tf.gather(bank, read)  # [n, P]
             edge_rows.append(tf.split(rows, takes))
         return edge_rows
 
     def _bank_plans(self, filters: int) -> list[BankPlan]:
-        config = self.config
-        return bank_plans(
-            config.operations, filters, config.op_scale, config.share_widths
-        )
+        return bank_plans(self.config.operations, filters, self.config.op_scale)
 
     def _banks(
         self, context: Context, filters: int
     ) -> list[tuple[BankPlan, tf.Variable]]:
-        """Returns the banks of a layer's operations, [R, P] each.
+        """Returns the banks of a layer's operations, [R, P] or [copies·R, P] each.
 
         A bank that several operations read is told to have the format of the widest.
         """
@@ -204,7 +204,8 @@ class MicroChild(Model):
             operations = [self.config.operations[op] for op in plan.ops]
             schemes = [scheme_for(one, context.scheme) for one in operations]
             widest = max(schemes, key=lambda scheme: scheme.format.bits)
-            banks.append((plan, create_bank(plan.name, rows, plan.specs, widest)))
+            bank = create_bank(plan.name, plan.copies * rows, plan.specs, widest)
+            banks.append((plan, bank))
         return banks
 
     def _shared(
@@ -223,23 +224,30 @@ class MicroChild(Model):
         (scalars), and the edge's row of each bank.
         """
         operations, plans = self.config.operations, self._bank_plans(filters)
+        families = operations.families()
 
         @tf.function(autograph=False)
         def run_edge(nodes, index, op, *rows):
             x = get_node(nodes, index, image)
 
-            def branch(number: int, operation: Operation) -> Callable:
+            def branch(family: tuple[int, ...], place: tf.Tensor) -> Callable:
                 def run():
-                    specs = operation.weights(filters, 1)
-                    weights = unpack_rows(number, specs, plans, rows)
-                    # A custom gradient inside the branch must hold a tensor of the
+                    members = [operations[number] for number in family]
+                    specs = members[0].weights(filters, 1)
+                    weights = unpack_rows(family[0], specs, plans, rows)
+                    # A custom gradient inside the branch must hold tensors of the
                     # branch, not the caller's. The identity makes one.
                     inside = tf.identity(x)
-                    return run_operation(operation, context, inside, weights, 1)
+                    if len(members) == 1:
+                        return run_operation(members[0], context, inside, weights, 1)
+                    return run_one_of(
+                        members, tf.identity(place), context, inside, weights
+                    )
 
                 return run
 
-            return tf.switch_case(op, [branch(*one) for one in enumerate(operations)])
+            family, place = in_families(families, op)
+            return tf.switch_case(family, [branch(one, place) for one in families])
 
         return run_edge
 
@@ -308,6 +316,25 @@ class MicroChild(Model):
             )
 
         return run_combine
+
+
+def in_families(
+    families: Sequence[tuple[int, ...]], op: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (the number of an operation's family, its place in it), int32 scalars.
+
+    Args:
+      op: int32 scalar, the operation's number.
+    """
+    if all(len(family) == 1 for family in families):
+        return op, tf.zeros_like(op)
+    places = {
+        op: (number, place)
+        for number, family in enumerate(families)
+        for place, op in enumerate(family)
+    }
+    family, place = zip(*[places[op] for op in sorted(places)], strict=True)
+    return tf.gather(tf.constant(family), op), tf.gather(tf.constant(place), op)
 
 
 def unpack_rows(

@@ -51,8 +51,6 @@ class ChildConfig(NamedTuple):
       node_mean: whether a node is the mean of its two operations; if not, their sum.
       share_output_kernel: whether the nodes of a layer share the kernel of its output
         convolution (search child).
-      share_widths: whether operations that differ only in their scheme share their
-        latent kernels (search child).
       fold_norms: whether each batch norm is one product and one sum outside of training
         (fixed child).
       keep_prob: keep probability of the dropout before the head's dense layer.
@@ -80,7 +78,6 @@ class ChildConfig(NamedTuple):
     op_scale: float = 1.0
     node_mean: bool = False
     share_output_kernel: bool = False
-    share_widths: bool = False
     fold_norms: bool = False
     keep_prob: float = 1.0
     drop_path_keep_prob: float = 1.0

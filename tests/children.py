@@ -6,7 +6,7 @@ import tensorflow as tf
 from enas.micro_child import MicroChild, row_offsets, unpack_rows
 from enas.models import Build, ChildConfig, Model
 from enas.space.arc import arc_from_numbers, numbers_of
-from enas.space.banks import bank_plans
+from enas.space.banks import bank_plans, bank_rows
 from enas.space.operations import CLASSIC
 from enas.space.schemes import SCHEMES, make_scheme
 
@@ -112,7 +112,10 @@ def edge_weights(
     """The weights that a search child's edge uses for an operation on a node."""
     config = model.config
     specs = config.operations[op].weights(filters, 1)
-    plans = bank_plans(config.operations, filters, share=config.share_widths)
-    row = row_offsets(config.num_cells)[edge] + index
-    rows = [bank_of(model, layer, plan.name)[row] for plan in plans]
+    plans = bank_plans(config.operations, filters)
+    row, rows = row_offsets(config.num_cells)[edge] + index, []
+    for plan in plans:
+        bank = bank_of(model, layer, plan.name)
+        place = plan.ops.index(op) if plan.copies > 1 and op in plan.ops else 0
+        rows.append(bank[row + place * bank_rows(config.num_cells)])
     return unpack_rows(op, specs, plans, rows)

@@ -71,19 +71,19 @@ def cells_of(operations):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "recommended", "table", "share"),
+    ("scheme", "recommended", "table"),
     [
-        *((s, r, "classic", False) for s in SCHEME_NAMES for r in (False, True)),
-        *((s, r, "plain", False) for s in SCHEME_NAMES for r in (False, True)),
-        *(("ternarize", r, "mixed", s) for r in (False, True) for s in (False, True)),
+        *((s, r, "classic") for s in SCHEME_NAMES for r in (False, True)),
+        *((s, r, "plain") for s in SCHEME_NAMES for r in (False, True)),
+        *(("ternarize", r, "mixed") for r in (False, True)),
     ],
 )
 def test_nodes_of_search_and_fixed_cell_agree(
-    scheme, recommended, table, share, graph, session, initialize
+    scheme, recommended, table, graph, session, initialize
 ):
     filters = 4
     changes = {"op_shortcut": recommended, "node_mean": recommended}
-    changes |= {"operations": TABLES[table], "share_widths": share}
+    changes |= {"operations": TABLES[table]}
     config = tiny_config(scheme, num_cells=3, out_filters=filters, **changes)
     rng = np.random.default_rng(0)
     inputs = [
@@ -369,7 +369,7 @@ def test_op_shortcut_and_scale(graph, session, initialize):
     [
         ("classic", 1, {}),
         ("classic", 1, {"share_output_kernel": True}),
-        ("mixed", 3, {"share_widths": True}),
+        ("mixed", 3, {}),
     ],
 )
 def test_how_much_a_string_reads_of_the_banks(table, widest, changes, graph, session):

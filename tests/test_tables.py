@@ -22,7 +22,7 @@ from enas.report.train_command import train_command
 from enas.session.output_dir import FLAGS_FILE
 from enas.space.arc import parse_arc, random_arc
 from enas.space.banks import bank_plans
-from enas.space.operations import CLASSIC, TABLES
+from enas.space.operations import CLASSIC, TABLES, Operations
 from enas.space.schemes import SchemeSpec
 from enas.utils import TrainConfig, get_train_ops
 from tests.children import (
@@ -72,10 +72,25 @@ def test_plain_convolutions_have_one_kernel():
         assert scale.shape == offset.shape == (6,)
 
 
-@pytest.mark.parametrize("share", [False, True])
-def test_banks_of_each_width(share, graph):
+class Alone(Operations):
+    """A table whose operations share nothing, though they may differ in width alone."""
+
+    def families(self):
+        return [(number,) for number in range(len(self))]
+
+
+ALONE = Alone(MIXED.name, MIXED.entries)
+
+
+def test_families_differ_in_width_alone():
+    assert MIXED.families() == [(0, 1, 2), (3, 4, 5), (6,), (7,), (8,)]
+    assert CLASSIC.families() == PLAIN.families() == [(op,) for op in range(5)]
+
+
+@pytest.mark.parametrize("operations", [ALONE, MIXED])
+def test_banks_of_each_width(operations, graph):
     """Latent kernels keep the bounds and the format of what reads them."""
-    changes = {"operations": MIXED, "share_widths": share}
+    share, changes = operations is MIXED, {"operations": operations}
     config = tiny_config("ternarize", num_layers=-1, pool_layers=(), **changes)
     child = MicroChild(config, *placeholders(config))
     child.build(*images_and_labels(config), False)
@@ -84,16 +99,19 @@ def test_banks_of_each_width(share, graph):
         found = [p for p in pieces_of(bank_of(child, 0, name)) if p.bound == 1.0]
         bits = 4 if share else (1, 2, 4)[place % 3]
         assert [piece.format.bits for piece in found] == [bits] * 4
-    names = {plan.name for plan in bank_plans(MIXED, 4, share=share)}
-    assert names == {f"op_{n}" for n in range(6)} | set(kernels if share else ())
+    names = {plan.name for plan in bank_plans(operations, 4)}
+    assert names == (
+        {"kernels_0", "norms_0", "kernels_3", "norms_3"}
+        if share
+        else {f"op_{n}" for n in range(6)}
+    )
 
 
-def child_within(scope, share):
+def child_within(scope, operations):
     """A search child in a variable scope: its outputs, weights by name, and cells.
 
     It has a normal cell and a reduction."""
-    changes = {"operations": MIXED, "share_widths": share}
-    config = tiny_config("ternarize", num_layers=0, **changes)
+    config = tiny_config("ternarize", num_layers=0, operations=operations)
     cells = placeholders(config)
     with tf.compat.v1.variable_scope(scope):
         outputs = MicroChild(config, *cells).build(*images_and_labels(config), False)
@@ -108,7 +126,7 @@ def child_within(scope, share):
 
 def test_a_shared_bank_gathers_the_gradient_of_every_width(graph, session, initialize):
     """With the same kernels, banks of their own have the same gradient, row by row."""
-    children = [child_within("own", False), child_within("shared", True)]
+    children = [child_within("own", ALONE), child_within("shared", MIXED)]
     fetched = []
     for outputs, weights, _ in children:
         names = [n for n in weights if n.split("/")[1].startswith(("op_", "kernels_"))]
@@ -161,7 +179,7 @@ def _copy_kernels(session, source, target):
             for one in own:
                 given.append((source[one], _with_kernels(values[one], kernels, specs)))
             given.append((variable, kernels))
-        elif not bank.startswith("op_"):
+        elif not bank.startswith("norms_"):  # these start alike
             given.append((variable, values[name]))
     load(session, given)
 
@@ -181,8 +199,7 @@ def _with_kernels(row, kernels, specs):
 def test_a_step_of_shared_banks_changes_only_the_rows_it_reads(
     optim_algo, graph, session, initialize
 ):
-    changes = {"operations": MIXED, "share_widths": True}
-    config = tiny_config("ternarize", num_layers=-1, pool_layers=(), **changes)
+    config = tiny_config(num_layers=-1, pool_layers=(), operations=MIXED)
     cells = placeholders(config)
     child = MicroChild(config, *cells)
     outputs = child.build(*images_and_labels(config), True)
@@ -191,14 +208,22 @@ def test_a_step_of_shared_banks_changes_only_the_rows_it_reads(
     config = TrainConfig(optim_algo, **rates)
     train = get_train_ops(outputs.total_loss, child.variables(), config, step, 1, 1)
     initialize()
-    bank = bank_of(child, 0, "kernels_0")
-    before = session.run(bank)
+    banks = [bank_of(child, 0, name) for name in ("kernels_0", "norms_0")]
+    before = session.run(banks)
     session.run(train.train, feed_of(cells, WIDTHS, MIXED))
-    after = session.run(bank)
-    changed = np.flatnonzero((before != after).any(axis=1))
+    after = session.run(banks)
+    changed, of_norms = (
+        np.flatnonzero((old != new).any(axis=1))
+        for old, new in zip(before, after, strict=True)
+    )
     # Edges 0, 1, 2 and 3 have 2, 2, 3 and 3 rows, and read nodes 0, 1, 0 and 2.
-    assert list(changed) == [0, 3, 4, 9]
-    assert np.abs(after).max() <= 1.0
+    read = [0, 3, 4, 9]
+    assert list(changed) == read
+    places = WIDTHS[1:8:2]
+    assert list(of_norms) == sorted(
+        10 * place + row for place, row in zip(places, read, strict=True)
+    )
+    assert np.abs(after[0]).max() <= 1.0
 
 
 def test_layer_0_keeps_an_operation_s_own_format(graph):
@@ -261,11 +286,7 @@ def test_a_wider_table_needs_more_memory():
         name: least_memory(settings_of(search_arc_mnist, f"--child_ops={name}"))
         for name in TABLES
     }
-    assert least["mixed"] > least["classic"]
-    shared = settings_of(
-        search_arc_mnist, "--child_ops=mixed", "--child_share_widths=True"
-    )
-    assert least["classic"] < least_memory(shared) < least["mixed"]
+    assert least["classic"] < least["mixed"] < 1.1 * least["classic"]
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -295,14 +316,14 @@ def test_pictures_of_every_operation(table, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "table, share, scheme, filters, layers, head, fold",
+    "table, scheme, filters, layers, head, fold",
     [
-        ("mixed", True, "ternarize", 2, 2, 8, True),
-        ("plain", False, "binarize", 6, 4, 2, False),
+        ("mixed", "ternarize", 2, 2, 8, True),
+        ("plain", "binarize", 6, 4, 2, False),
     ],
 )
 def test_from_a_search_to_a_packed_network(
-    table, share, scheme, filters, layers, head, fold, tmp_path, capsys
+    table, scheme, filters, layers, head, fold, tmp_path, capsys
 ):
     """A search, its continuation, its strings, a training and the file of it; with
     reductions, the aux head and all else that the scripts have by default."""
@@ -311,7 +332,7 @@ def test_from_a_search_to_a_packed_network(
     flags = FLAGS | {"child_ops": table, "seed": 3, "child_num_cells": 1}
     flags |= {"child_out_filters": filters, "child_num_layers": layers}
     flags |= {"child_scheme": scheme, "child_head_bits": head}
-    searching = {"child_share_widths": share, "controller_train_steps": 1}
+    searching = {"controller_train_steps": 1}
     enas.search(num_epochs=1, output_dir=out, **flags, **searching)
     done = enas.search(
         num_epochs=2, output_dir=out, reset_output_dir=False, **flags, **searching
@@ -334,7 +355,7 @@ def test_from_a_search_to_a_packed_network(
     assert largest > 4 or table != "mixed"
     assert len(ranking.read_arcs(out, 1, operations)) == 10
     kept = kept_run.settings_of(out, "search")
-    assert kept.operations is operations and kept.child_share_widths is share
+    assert kept.operations is operations
     told = capsys.readouterr().err
     assert f"--child_ops={table}" in told
     network = trained_alone(best, trained_out, head, child_fold_norms=fold, **flags)
@@ -345,8 +366,7 @@ def test_an_older_folder_is_of_the_first_table(finished_search, tmp_path):
     out = copied(finished_search.folder, tmp_path / "older")
     path = tmp_path / "older" / FLAGS_FILE
     flags = json.loads(path.read_text())
-    for name in ("child_ops", "child_share_widths"):
-        del flags[name]
+    del flags["child_ops"]
     path.write_text(json.dumps(flags))
     assert kept_run.settings_of(out, "search").operations is CLASSIC
     changed = {"num_epochs": 3, "reset_output_dir": False, "output_dir": out}

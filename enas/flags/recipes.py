@@ -20,7 +20,6 @@ OLDER = FAITHFUL
 # What flags mean that came after recipes, in runs whose version lacked them.
 _LATER = (
     "child_ops",
-    "child_share_widths",
     "child_head_bits",
     "child_fold_norms",
     "child_label_smoothing",

@@ -444,13 +444,6 @@ class Settings:
         fixed=True,
         faithful=False,
     )
-    child_share_widths: bool = _flag(
-        SHAPE,
-        False,
-        "Share the latent kernels of operations that differ only in their bits "
-        "(child_ops=mixed).",
-        fixed=True,
-    )
     child_fold_norms: bool = _flag(
         SHAPE,
         False,

@@ -38,7 +38,6 @@ def child_config(
         op_scale=settings.child_op_scale if settings.child_op_shortcut else 1.0,
         node_mean=settings.child_node_mean,
         share_output_kernel=settings.child_share_output_kernel,
-        share_widths=settings.child_share_widths,
         fold_norms=settings.child_fold_norms,
         keep_prob=settings.child_keep_prob,
         drop_path_keep_prob=settings.child_drop_path_keep_prob,

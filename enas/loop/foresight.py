@@ -78,9 +78,9 @@ def _weights(settings: Settings, arc: Arc | None, reduces: bool, filters: int) -
     operations = settings.operations
     if arc is not None:
         return sum(map(_count, _specs(operations, _cell(arc, reduces), filters)))
-    plans = bank_plans(operations, filters, share=settings.child_share_widths)
     rows = bank_rows(settings.child_num_cells)
-    return rows * sum(_count(plan.specs) for plan in plans)
+    plans = bank_plans(operations, filters)
+    return rows * sum(plan.copies * plan.width for plan in plans)
 
 
 def _cell(arc: Arc, reduces: bool) -> Cell:

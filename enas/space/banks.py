@@ -2,9 +2,9 @@
 
 An edge of a cell has a row of its own for each node that it may read. An operation with
 weights has a bank, in which the row of an edge holds its tensors side by side.
-Operations that differ only in the scheme that they bring can share their latent
-kernels: these then stand in a bank that all of them read, each at its own width, and
-every operation keeps a bank of its batch norms.
+A family of operations, which differ only in the scheme that they bring, shares its
+latent kernels: these stand in a bank that all of them read, each at its own width. A
+second bank holds the batch norms, in rows of its own for each operation.
 
 This module must not import TensorFlow.
 """
@@ -23,11 +23,14 @@ class BankPlan(NamedTuple):
       name: that of its variable.
       ops: the numbers of the operations that read it.
       specs: the tensors in a row.
+      copies: 1 if all operations read the same row; else there is a row for each, and
+        those of an operation stand together.
     """
 
     name: str
     ops: tuple[int, ...]
     specs: Specs
+    copies: int = 1
 
     @property
     def width(self) -> int:
@@ -36,29 +39,24 @@ class BankPlan(NamedTuple):
 
 
 def bank_plans(
-    operations: Operations, filters: int, start: float = 1.0, share: bool = False
+    operations: Operations, filters: int, start: float = 1.0
 ) -> list[BankPlan]:
     """Returns the banks of a layer with F filters.
 
     Args:
       start: initial scale of each operation's last batch norm.
-      share: whether operations that differ only in their scheme share their kernels.
     """
-    own: list[BankPlan] = []
-    sharing: dict[tuple[str, Specs], list[int]] = {}
-    for number, operation in enumerate(operations):
-        specs = operation.weights(filters, 1, start)
-        if share and operation.own:
+    plans: list[BankPlan] = []
+    for family in operations.families():
+        first, specs = family[0], operations[family[0]].weights(filters, 1, start)
+        if len(family) > 1:
             kernels = tuple(spec for spec in specs if spec.is_kernel)
-            sharing.setdefault((operation.builder, kernels), []).append(number)
-            specs = tuple(spec for spec in specs if not spec.is_kernel)
-        if specs:
-            own.append(BankPlan(f"op_{number}", (number,), specs))
-    shared = [
-        BankPlan(f"kernels_{numbers[0]}", tuple(numbers), kernels)
-        for (_, kernels), numbers in sharing.items()
-    ]
-    return shared + own
+            norms = tuple(spec for spec in specs if not spec.is_kernel)
+            plans.append(BankPlan(f"kernels_{first}", family, kernels))
+            plans.append(BankPlan(f"norms_{first}", family, norms, len(family)))
+        elif specs:
+            plans.append(BankPlan(f"op_{first}", family, specs))
+    return plans
 
 
 def most_read(plans: list[BankPlan], num_cells: int) -> int:

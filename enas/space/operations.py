@@ -155,6 +155,17 @@ class Operations:
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.entries)
 
+    def families(self) -> list[tuple[int, ...]]:
+        """Groups the numbers of operations that differ only in the scheme they bring.
+
+        An operation without a scheme of its own is alone.
+        """
+        numbers: dict[tuple, list[int]] = {}
+        for number, operation in enumerate(self.entries):
+            key = operation._replace(name="", own=None) if operation.own else operation
+            numbers.setdefault(key, []).append(number)
+        return [tuple(family) for family in numbers.values()]
+
 
 def _separable(kernel_size: int) -> Operation:
     return Operation(
