@@ -40,11 +40,11 @@ def child_maker(kind: str, arc):
     }[kind]
 
 
-def random_data(settings) -> DataReader:
+def random_data(settings, count: int = IMAGES) -> DataReader:
     rng = np.random.default_rng(0)
-    shape = (IMAGES, settings.img_size, settings.img_size, settings.channel)
+    shape = (count, settings.img_size, settings.img_size, settings.channel)
     images = rng.integers(0, 256, shape).astype(np.uint8)
-    split = Split(images, rng.integers(10, size=IMAGES).astype(np.int32))
+    split = Split(images, rng.integers(10, size=count).astype(np.int32))
     half = np.full(settings.channel, 0.5, np.float32)
     return reader_of(Data(split, split, split, half, half, tuple("0123456789")))
 

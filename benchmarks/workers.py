@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.search_step import string_of
 
-TURNS = 4
+TURNS = 8
 STEPS = 8  # child steps in a turn
-UPDATES = 2  # of the controller in a turn
+UPDATES = 4  # of the controller in a turn
 STRINGS = 2  # that are judged in a turn
 WHATS = {
     "different": "child steps, different strings",

@@ -27,6 +27,8 @@ from enas.session.input_pipeline import InputPipeline
 from enas.session.session import Session, session_config
 from search_arc_mnist import CONSTANTS
 
+IMAGES = 5000  # as the validation images of MNIST and CIFAR-10
+
 
 class Worker:
     """A built search, and what can be asked of it."""
@@ -36,7 +38,7 @@ class Worker:
         self.workers = Workers(cluster_of())
         if self.workers.several:
             self.workers.join(session_config(), lambda: None)
-        data = random_data(self.settings)
+        data = random_data(self.settings, IMAGES)
         pipeline = InputPipeline(
             data,
             self.settings.batch_size,

@@ -414,10 +414,7 @@ def count_correct(
         fed = reader.feed(split, step * len(batches) + batch) | feed
         correct += int(reader.session.run(outputs.correct, fed))
         reader.session.pause(together=False)
-    if workers.several:
-        correct = workers.sum(correct)
-        reader.session.pause()
-    return correct
+    return reader.session.pause(number=correct) if workers.several else correct
 
 
 def evaluate(run: Run, outputs: Outputs, split: str, step: int) -> float:

@@ -161,7 +161,7 @@ class Session:
         """
         self._checkpoints.write_into(folder, self._session.raw_session())
 
-    def pause(self, together: bool = True) -> None:
+    def pause(self, together: bool = True, number: int = 0) -> int:
         """Marks a point where nothing is half done, so the run can be saved and left.
 
         It saves if the last checkpoint is old, if a signal asks to leave, or if the
@@ -170,6 +170,10 @@ class Session:
         Args:
           together: whether all workers come to this point. If not, only one that is
             alone saves and leaves here.
+          number: the workers' numbers are added up, if they are together.
+
+        Returns:
+          The sum; of a worker that is alone, its number.
 
         Raises:
           InputError: the checkpoint cannot be written.
@@ -177,21 +181,23 @@ class Session:
           TimeIsOver: the run's time is over.
         """
         if self._save_every is None or (self._workers.several and not together):
-            return
+            return self._workers.sum(number) if together else number
         asked = self._workers.meet(
+            number,
             self._interruption.came(),
             time.monotonic() >= self._end,
             self._checkpoints.minutes() >= self._save_every,
         )
-        number, is_over, is_old = int(asked[:, 0].max()), *map(bool, asked[0, 1:])
-        if number or is_over or is_old:
+        signal, is_over, is_old = int(asked[:, 1].max()), *map(bool, asked[0, 2:])
+        if signal or is_over or is_old:
             self.save()
-        if number or is_over:
+        if signal or is_over:
             self._workers.leave()
-        if number:
-            raise Interrupted(number)
+        if signal:
+            raise Interrupted(signal)
         if is_over:
             raise TimeIsOver
+        return int(asked[:, 0].sum())
 
     def __enter__(self) -> "Session":
         self._session.__enter__()
