@@ -32,6 +32,8 @@ _LATER = (
 )
 LATER = {name: FLAGS[name].default for name in _LATER}
 OLDER_FLAGS = RECIPES[OLDER] | LATER
+# Flags of earlier versions that there are no more; what they said is in the weights.
+GONE = ("child_share_widths",)
 
 
 def with_recipe(constants: dict[str, Any], recipe: str) -> dict[str, Any]:

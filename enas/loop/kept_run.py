@@ -8,7 +8,7 @@ from typing import Any
 from enas.base.errors import InputError, UsageError
 from enas.flags.datasets import DataSet, dataset_of
 from enas.flags.parse import parse
-from enas.flags.recipes import OLDER_FLAGS
+from enas.flags.recipes import GONE, OLDER_FLAGS
 from enas.flags.table import FLAGS, Settings
 from enas.session.checkpoint_files import found_in
 from enas.session.output_dir import (
@@ -97,7 +97,7 @@ def _script_and_flags(output_dir: str) -> tuple[str, dict[str, Any]]:
     dataset = dataset_of(flags)
     made_by = dataset.train if "fixed_arc" in flags else dataset.search
     script = str(flags.pop(SCRIPT, made_by))
-    flags = OLDER_FLAGS | flags
+    flags = OLDER_FLAGS | {n: value for n, value in flags.items() if n not in GONE}
     flags["output_dir"] = output_dir  # the folder may have been moved
     del flags["fit_kb"]  # child_out_filters is what it came to
     return script, flags
