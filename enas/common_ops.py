@@ -401,12 +401,11 @@ def run_one_of(
     schemes = [scheme_for(operation, context.scheme) for operation in operations]
     specs = operations[0].weights(x.shape[-1], 1)
     kernels = [w for spec, w in zip(specs, weights, strict=True) if spec.is_kernel]
-    flat = tf.concat([tf.reshape(kernel, [-1]) for kernel in kernels], 0)
-    flat = chosen([scheme.quantize for scheme in schemes], number, flat)
-    sizes = [spec_size(spec) for spec in specs if spec.is_kernel]
-    quantized = iter(tf.split(flat, sizes))
+    row = tf.concat([tf.reshape(kernel, [-1]) for kernel in kernels], 0)
+    row = chosen([scheme.quantize for scheme in schemes], number, row)
+    quantized = iter(unpack_row(row, tuple(spec for spec in specs if spec.is_kernel)))
     weights = [
-        tf.reshape(next(quantized), spec.shape) if spec.is_kernel else w
+        next(quantized) if spec.is_kernel else w
         for spec, w in zip(specs, weights, strict=True)
     ]
     activations = [scheme.activation for scheme in schemes]
