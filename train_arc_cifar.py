@@ -31,7 +31,7 @@ CONSTANTS = {
     "train_limit": 0,
     "eval_limit": 0,
     # Run
-    "batch_size": 128,
+    "batch_size": 32,
     "num_epochs": 310,
     "seed": 0,
     "max_minutes": 0.0,

@@ -550,6 +550,27 @@ def test_recipes():
         parse(["script", "--recipe=best"], constants)
 
 
+def test_batches_of_a_string_alone_on_cifar():
+    """They are smaller in the recommended recipe, and as ever in the faithful one."""
+    constants = importlib.import_module("train_arc_cifar").CONSTANTS
+    searching = importlib.import_module("search_arc_cifar").CONSTANTS
+
+    def batch(constants, *words):
+        arc = (
+            []
+            if constants is searching
+            else ["--child_num_cells=1", f"-fixed_arc={SMALLEST_ARC}"]
+        )
+        return parse(["script", *arc, *words], constants).batch_size
+
+    assert batch(constants) == 32 and batch(searching) == 128
+    assert batch(constants, "--recipe=faithful") == 128
+    assert batch(constants, "--recipe=faithful", "--batch_size=32") == 32
+    for size in (64, 128):
+        edited = constants | {"batch_size": size}
+        assert batch(edited) == batch(edited, "--recipe=faithful") == size
+
+
 def test_samples_of_an_update_are_judged_on_the_same_images(monkeypatch):
     """What a batch of images does when it comes several times is in test_data.py."""
 
