@@ -21,7 +21,7 @@ import pytest
 
 from enas.base.errors import UsageError
 from enas.data_utils import Source
-from enas.flags.parse import parse
+from enas.flags.parse import parse, read
 from enas.flags.recipes import RECIPES
 from enas.flags.table import FLAGS, REFUSED
 from enas.loop import epochs
@@ -556,12 +556,7 @@ def test_batches_of_a_string_alone_on_cifar():
     searching = importlib.import_module("search_arc_cifar").CONSTANTS
 
     def batch(constants, *words):
-        arc = (
-            []
-            if constants is searching
-            else ["--child_num_cells=1", f"-fixed_arc={SMALLEST_ARC}"]
-        )
-        return parse(["script", *arc, *words], constants).batch_size
+        return read(["script", *words], constants)[0].batch_size
 
     assert batch(constants) == 32 and batch(searching) == 128
     assert batch(constants, "--recipe=faithful") == 128

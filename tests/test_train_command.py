@@ -154,9 +154,8 @@ def test_what_a_training_on_cifar_takes(monkeypatch):
     run.facts["train_images"] = "45000"
     text = " ".join(below_command(ARC, run).split())
     assert "310 epochs of 50,000 images: 484,530 steps" in text
-    assert (
-        "n_aug_img" not in text and "one here takes 0.85 s" in text
-    )  # 2 · 17/8 · 0.8/4
+    assert "n_aug_img" not in text
+    assert "one here takes 0.85 s" in text  # 2 · 17/8 · 0.8/4
     assert (
         "The search had 6 layers and 20 filters. The train script has its own default, "
         "15 and 16: add --child_num_layers=6 and --child_out_filters=20 to keep"

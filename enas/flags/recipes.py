@@ -15,9 +15,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     RECOMMENDED: {flag.name: flag.default for flag in _OF_RECIPES},
     FAITHFUL: {flag.name: flag.faithful for flag in _OF_RECIPES},
 }
-# What is recommended where a string is trained alone on CIFAR-10 (docs/results.md says
-# why), in place of the defaults of the table, which every other recipe has there, too.
-ALONE_ON_CIFAR = {"batch_size": 32}
+# What they have besides where a string is trained alone on CIFAR-10; docs/results.md
+# says why.
+_ALONE_ON_CIFAR: dict[str, dict[str, Any]] = {
+    RECOMMENDED: {"batch_size": 32},
+    FAITHFUL: {"batch_size": FLAGS["batch_size"].default},
+}
 # The recipe of runs whose version had no recipes yet, or lacked some of their flags.
 OLDER = FAITHFUL
 # What flags mean that came after recipes, in runs whose version lacked them.
@@ -41,13 +44,15 @@ GONE = ("child_share_widths",)
 
 def with_recipe(constants: dict[str, Any], recipe: str) -> dict[str, Any]:
     """Applies a recipe to a program's constants, except those that were edited."""
-    recommended, values = RECIPES[RECOMMENDED], RECIPES[recipe]
-    if {"fixed_arc", "data_path"} <= constants.keys():
-        recommended = recommended | ALONE_ON_CIFAR
-        defaults = {name: FLAGS[name].default for name in ALONE_ON_CIFAR}
-        values = values | (ALONE_ON_CIFAR if recipe == RECOMMENDED else defaults)
+    recommended = _values(RECOMMENDED, constants)
     return constants | {
         name: value
-        for name, value in values.items()
+        for name, value in _values(recipe, constants).items()
         if name in constants and constants[name] == recommended[name]
     }
+
+
+def _values(recipe: str, constants: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a recipe for the program that has these constants."""
+    alone_on_cifar = {"fixed_arc", "data_path"} <= constants.keys()
+    return RECIPES[recipe] | (_ALONE_ON_CIFAR[recipe] if alone_on_cifar else {})
