@@ -178,6 +178,7 @@ def test_wide_windows(form, tmp_path):
 
 BUILDS = [
     ("gcc", "-O0", *STRICT),
+    ("gcc", "-Os", *STRICT),
     ("gcc", "-O3", *STRICT),
     ("gcc", "-O3", "-mavx2", "-mfma", *STRICT),
     ("gcc", "-O3", "-march=native", *STRICT),
