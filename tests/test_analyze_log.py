@@ -351,6 +351,24 @@ def test_a_run_is_continued_after_another_one():
     assert sorted(run.epochs() for run in runs) == [1, 3]
 
 
+def continued(first: str, then: str) -> str:
+    """A log of three epochs, whose run goes on in a folder by another name."""
+    later = {"output_dir": then, "reset_output_dir": False}
+    more = search_log(3, seed=3, changed=later)
+    rest = more[: more.index("epoch =")] + more[more.index("epoch = 2 ") :]
+    return search_log(2, seed=1, changed={"output_dir": first}) + rest
+
+
+def test_a_run_is_continued_in_its_folder_by_another_spelling(tmp_path):
+    assert only(continued("./outputs", "outputs")).epochs() == 3
+    assert only(continued("runs/../outputs", "outputs/")).epochs() == 3
+    moved = continued("./outputs", "outputs.1")
+    assert len(parsed(moved)) == 2
+    (tmp_path / "log.txt").write_text(moved)
+    (run,) = read_log(str(tmp_path))
+    assert run.epochs() == 3
+
+
 def test_means_and_standard_errors():
     assert mean_and_error([1.0, 2.0, 3.0]) == (2.0, pytest.approx(3**-0.5))
     assert standard_error(0.5, 100) == pytest.approx(0.05)

@@ -36,7 +36,8 @@ def read_log(path: str) -> list[Run]:
     """Returns the runs of a log that tell at least one number, in the log's order.
 
     A run that continues an earlier one of the log, from its output folder, is joined
-    with it.
+    with it. All runs of an output folder's own log are of that folder, which may have
+    been moved in between.
 
     Args:
       path: the log, or the output folder that holds it.
@@ -44,14 +45,15 @@ def read_log(path: str) -> list[Run]:
     Raises:
       InputError: the file cannot be read, or has no line of a search's log.
     """
-    path = log_of(path)
+    of_one_folder, path = os.path.isdir(path), log_of(path)
     if not os.path.exists(path):
         raise InputError(f"there is no file {path}; name the log of a search")
     if not os.path.isfile(path):
         raise InputError(f"{path} is no ordinary file; name the log of a search")
     try:
         with open(path, encoding=_encoding(path), errors="replace") as stream:
-            runs = parse_log(iter(partial(stream.readline, LONGEST_LINE), ""))
+            lines = iter(partial(stream.readline, LONGEST_LINE), "")
+            runs = parse_log(lines, of_one_folder)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if not runs:
@@ -85,8 +87,12 @@ def _encoding(path: str) -> str:
     return "utf-16" if utf16 else "utf-8-sig"
 
 
-def parse_log(lines: Iterable[str]) -> list[Run]:
-    """Returns the runs in a log's lines; none if no line is understood."""
+def parse_log(lines: Iterable[str], of_one_folder: bool = False) -> list[Run]:
+    """Returns the runs in a log's lines; none if no line is understood.
+
+    Args:
+      of_one_folder: whether all runs had the same output folder, whatever it was named.
+    """
     parser = _Parser()
     for line in lines:
         parser.read(line.rstrip("\r\n"))
@@ -96,7 +102,7 @@ def parse_log(lines: Iterable[str]) -> list[Run]:
             continue
         run = with_epochs(run)
         for number in reversed(range(max(0, len(runs) - MOST_RUNS), len(runs))):
-            if continues(run, runs[number]):
+            if continues(run, runs[number], of_one_folder):
                 run = joined(runs.pop(number), run)
                 break
         runs.append(run)

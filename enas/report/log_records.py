@@ -7,6 +7,7 @@ TensorFlow.
 import bisect
 import itertools
 import math
+import os
 import re
 import statistics
 from typing import NamedTuple
@@ -231,12 +232,19 @@ def _start(run: Run) -> int:
     return min(after + [step.epoch for step in run.child_steps[:1]])
 
 
-def continues(run: Run, earlier: Run) -> bool:
-    """Returns whether a run continues an earlier one of the same output folder."""
+def continues(run: Run, earlier: Run, of_one_folder: bool) -> bool:
+    """Returns whether a run continues an earlier one of the same output folder.
+
+    Args:
+      of_one_folder: whether the folder is the same, whatever it was named.
+    """
     # The folder's line is lost if it follows a line that was cut off.
-    folders = {r.flags["output_dir"] for r in (earlier, run) if "output_dir" in r.flags}
+    named = [r.flags["output_dir"] for r in (earlier, run) if "output_dir" in r.flags]
+    # A log has lost the dots of ./outputs, which --resume=outputs names otherwise.
+    folders = {os.path.normpath(name.lstrip("./")) for name in named}
     resumes = run.flags.get("reset_output_dir") == "False"
-    if not resumes or len(folders) > 1 or not earlier.child_steps:
+    other = len(folders) > 1 and not of_one_folder
+    if not resumes or other or not earlier.child_steps:
         return False
     later = _first_step(run) > earlier.child_steps[0].step
     return later and _start(run) <= earlier.epochs()
