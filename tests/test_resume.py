@@ -143,11 +143,14 @@ def test_a_training_that_was_ended_goes_on(finished_training, tmp_path):
 
 def test_epochs_of_another_length_are_refused(finished_search, tmp_path):
     out = finished.copied(finished_search.folder, tmp_path / "out")
-    flags = (tmp_path / "out" / "flags.json").read_text()
+    before = {
+        name: (tmp_path / "out" / name).read_text() for name in ("flags.json", "log.txt")
+    }
     search = (*finished.SEARCH, f"--output_dir={out}", "--num_epochs=3", CONTINUED)
     process = run_here(*search, "--train_limit=100")
     assert process.returncode == 1
-    assert (tmp_path / "out" / "flags.json").read_text() == flags
+    for name, text in before.items():
+        assert (tmp_path / "out" / name).read_text() == text
     assert process.stderr.splitlines()[-1].endswith(
         "an epoch of the run to be continued has 10 steps, now it would have 5; "
         "batch_size, the training images or the workers changed"

@@ -126,6 +126,17 @@ def test_a_training_that_ends_early_and_one_that_starts_from_it(tmp_path):
     assert count(lines, "valid_accuracy") == 1
     trained = variables_of(out)
 
+    # Its folder is not moved aside while another one starts from its weights.
+    best = os.path.join(out, BEST_FOLDER)
+    process = run_here(
+        "train_arc_mnist.py", *flags, f"--output_dir={out}", f"--init_from={best}"
+    )
+    assert process.returncode == 2
+    assert process.stderr.splitlines()[-1].startswith(
+        f"train_arc_mnist.py: init_from is {best}, which is moved aside with output_dir"
+    )
+    assert found_in(best) == [path] and not os.path.exists(f"{out}.1")
+
     # Another one starts from its weights, and from new ones where shapes differ.
     other = str(tmp_path / "other")
     process = run_here(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -233,12 +234,12 @@ def run_epochs(
                 return
             start = _start(settings, folder) if workers.is_chief else None
             folder.begin()
-            log.keep_in(os.path.join(folder.path, LOG_FILE))
             progress = Progress(steps)
             session = _open(settings, pipeline, log, folder, start, workers)
             stack.enter_context(session)
             progress.check(session)
             folder.check()
+            log.keep_in(os.path.join(folder.path, LOG_FILE))
             if folder.continues:  # else they were kept when it began
                 folder.keep_flags()
             write_text(os.path.join(folder.path, SUMMARY_FILE), summary() + "\n")
@@ -291,9 +292,11 @@ def _start(settings: Settings, folder: RunFolder) -> Callable | None:
     if not settings.init_from or (folder.continues and found_in(folder.path)):
         return None
     other = plain_path(settings.init_from)
-    if os.path.realpath(other) == os.path.realpath(folder.path):
+    own = os.path.realpath(folder.path)
+    if Path(os.path.realpath(other)).is_relative_to(own):
         raise UsageError(
-            f"init_from and output_dir are both {other}; name another output_dir"
+            f"init_from is {other}, which is moved aside with output_dir; name another "
+            f"output_dir"
         )
     return WarmStart(other).start
 
