@@ -131,13 +131,29 @@ def test_json_is_replaced_whole(tmp_path):
     assert json.loads(path.read_text()) == [1]
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt])
+def test_a_write_that_fails_leaves_nothing_behind(error, tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_json(str(path), [1])
+
+    def fsync(_):
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises((InputError, KeyboardInterrupt)):
+        write_json(str(path), [2])
+    assert os.listdir(tmp_path) == ["a.json"]
+    assert json.loads(path.read_text()) == [1]
+
+
 def test_a_refused_start_leaves_nothing_behind(earlier, tmp_path):
     """It neither moves an earlier run aside nor makes a folder that would be moved."""
     before = contents(earlier)
     OutputDir(str(earlier), True, FLAGS).release()
     assert contents(earlier) == before and os.listdir(tmp_path) == ["out"]
-    OutputDir(str(tmp_path / "new"), True, FLAGS).release()
-    assert os.listdir(tmp_path) == ["out"]
+    for new in ("new", "a/b/new"):
+        OutputDir(str(tmp_path / new), True, FLAGS).release()
+        assert os.listdir(tmp_path) == ["out"]
     (tmp_path / "empty").mkdir()  # made by someone else
     OutputDir(str(tmp_path / "empty"), True, FLAGS).release()
     assert os.listdir(tmp_path / "empty") == []
@@ -161,6 +177,23 @@ def test_runs_of_before_the_mark_are_known_by_their_flags(tmp_path):
     (tmp_path / FLAGS_FILE).write_text(json.dumps(flags | {"of another code": 1}))
     with pytest.raises(InputError, match="files that are not of an earlier run"):
         OutputDir(str(tmp_path), False, flags)
+
+
+def test_a_folder_in_which_a_command_is_at_work_is_not_moved_aside(earlier):
+    (earlier / "alone").mkdir()
+    at_work = lock.FolderLock(str(earlier / "alone"))
+    with pytest.raises(InputError, match=r"another command is at work in .*alone"):
+        OutputDir(str(earlier), True, FLAGS)
+    OutputDir(str(earlier), False, FLAGS).release()  # it stays where it is
+    at_work.release()
+    folder = OutputDir(str(earlier), True, FLAGS)
+    at_work = lock.FolderLock(str(earlier / "alone"))  # it came meanwhile
+    with pytest.raises(InputError, match="another command is at work in"):
+        folder.begin()
+    folder.release()
+    at_work.release()
+    OutputDir(str(earlier), True, FLAGS).begin().release()
+    assert (earlier.parent / "out.1" / "alone").is_dir()
 
 
 def test_the_lock_goes_with_a_folder_that_is_moved(tmp_path):

@@ -10,13 +10,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, Any, TypeVar
 
 from enas.base.errors import InputError
 
-# What an interrupted write leaves: nobody else gives files such names.
+# What a killed write leaves: nobody else gives files such names.
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.enas-new")
 MOST_JSON = 2**24  # letters
 Content = TypeVar("Content")
@@ -135,6 +135,25 @@ def write_bytes(path: str, content: bytes) -> None:
         sync_folder(folder)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):  # unless it has the other name by now
+            os.remove(new)
+
+
+def missing_folders(path: str) -> list[str]:
+    """Returns the folders that `os.makedirs` would make, the innermost first."""
+    missing = []
+    while path and not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing
+
+
+def remove_folders(paths: Sequence[str]) -> None:
+    """Removes folders that are empty, up to the first one that is not."""
+    with suppress(OSError):
+        for path in paths:
+            os.rmdir(path)
 
 
 def sync_file(path: str) -> None:

@@ -13,7 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 from enas.base.errors import InputError, UsageError
-from enas.base.files import LEFTOVER, read_json, readable, write_json
+from enas.base.files import (
+    LEFTOVER,
+    missing_folders,
+    read_json,
+    readable,
+    remove_folders,
+    write_json,
+)
 from enas.flags.recipes import LATER
 from enas.many import trainings as kept_trainings
 from enas.many.plan import Plan
@@ -50,7 +57,7 @@ class Folder:
     def __init__(self, path: str, plan: Plan):
         self.path, self._plan = os.path.abspath(plain_path(path)), plan
         check_place(self.path, FLAG)
-        self._made = not os.path.lexists(self.path)
+        self._made = missing_folders(self.path)
         try:
             os.makedirs(self.path, exist_ok=True)
             self._lock = FolderLock(self.path)
@@ -78,7 +85,7 @@ class Folder:
         file = os.path.join(self.path, FILE)
         if not os.path.lexists(file):
             names = set(os.listdir(self.path)) - {LOCK_FILE}
-            if any(not LEFTOVER.fullmatch(name) for name in names):
+            if not all(_is_left_by_a_command(name) for name in names):
                 raise InputError(
                     f"{FLAG}: {self.path} holds files that are not of trainings; name "
                     f"another folder"
@@ -107,7 +114,7 @@ class Folder:
     def _begin(self) -> None:
         """Removes what a killed command left, and puts up the sign of this one."""
         for name in os.listdir(self.path):
-            if LEFTOVER.fullmatch(name) or name.startswith(AT_WORK):
+            if _is_left_by_a_command(name):
                 os.remove(os.path.join(self.path, name))
         self.at_work = os.path.join(self.path, AT_WORK + secrets.token_hex(8))
         open(self.at_work, "xb").close()
@@ -135,10 +142,14 @@ class Folder:
         """Takes down the sign, and unlocks the folder; an unused one is removed."""
         if hasattr(self, "at_work"):
             self.ask_to_leave()
-        if self._made and self._lock.holds():
-            with suppress(OSError):
-                os.rmdir(self.path)
+        if self._lock.holds():
+            remove_folders(self._made)
         self._lock.release()
+
+
+def _is_left_by_a_command(name: str) -> bool:
+    """Whether a file has a name that only a command gives that was killed."""
+    return bool(LEFTOVER.fullmatch(name)) or name.startswith(AT_WORK)
 
 
 def read(path: str) -> tuple[str, dict[str, Any], list[Training]]:

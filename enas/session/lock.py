@@ -56,6 +56,19 @@ class FolderLock:
             self._descriptor = None
 
 
+def is_locked(path: str) -> bool:
+    """Returns whether somebody holds a folder; no, where folders cannot be locked."""
+    try:
+        descriptor = _locked_folder(path)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return False
+
+
 def _locked_folder(path: str) -> int | None:
     """Returns a descriptor that holds a folder; None where folders cannot be locked."""
     if fcntl is None:

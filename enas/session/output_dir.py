@@ -12,12 +12,18 @@ from typing import Any
 
 import enas
 from enas.base.errors import InputError, UsageError
-from enas.base.files import LEFTOVER, read_json, write_json
+from enas.base.files import (
+    LEFTOVER,
+    missing_folders,
+    read_json,
+    remove_folders,
+    write_json,
+)
 from enas.base.program import note
 from enas.flags.parse import LARGEST
 from enas.flags.recipes import OLDER_FLAGS
 from enas.flags.table import FLAGS
-from enas.session.lock import LOCK_FILE, FolderLock
+from enas.session.lock import LOCK_FILE, FolderLock, is_locked
 
 FLAGS_FILE = "flags.json"
 # The mark in that file that says that this program made the folder. Runs of before the
@@ -52,7 +58,7 @@ class OutputDir:
     def __init__(self, output_dir: str, reset: bool, flags: dict[str, Any]):
         self.path, self._flags = plain_path(output_dir), flags
         check_place(self.path)
-        self._made = not os.path.lexists(self.path)
+        self._made = missing_folders(self.path)
         self._lock = self._locked()
         try:
             is_new = _is_new(self.path)
@@ -63,6 +69,8 @@ class OutputDir:
                 earlier = _flags_of_a_run(self.path)
                 if self.continues:
                     _check_flags(self.path, earlier, flags)
+                else:
+                    self._check_inside()
             if not os.access(self.path, os.W_OK | os.X_OK):
                 raise PermissionError(0, "it is read-only, or not yours to write to")
         except OSError as error:
@@ -89,6 +97,20 @@ class OutputDir:
             raise self._unusable(gone) from None
         raise self._in_use()
 
+    def _check_inside(self) -> None:
+        """Checks that nobody is at work in a folder in this one, which is moved aside.
+
+        Raises:
+          InputError: `train_arcs` is.
+        """
+        for name in os.listdir(self.path):
+            inside = os.path.join(self.path, name)
+            if os.path.isdir(inside) and is_locked(inside):
+                raise InputError(
+                    f"output_dir: another command is at work in {inside}; name another "
+                    f"folder"
+                )
+
     def _in_use(self) -> InputError:
         return InputError(
             f"output_dir: another run is at work in {self.path}; name another folder"
@@ -110,6 +132,7 @@ class OutputDir:
         self.check()
         try:
             if self._moves_aside:
+                self._check_inside()
                 _move_aside(self.path, self._lock)
                 self._lock = self._locked()
                 if not _is_new(self.path):  # another start was quicker
@@ -122,7 +145,7 @@ class OutputDir:
                 self.keep_flags()
         except OSError as error:
             raise self._unusable(error) from None
-        self._made = False
+        self._made = []
         return self
 
     def check(self) -> None:
@@ -155,10 +178,9 @@ class OutputDir:
         write_json(os.path.join(self.path, VERSIONS_FILE), about | versions())
 
     def release(self) -> None:
-        """Unlocks the folder; removes it if it was made for a run that never began."""
-        if self._made and self._lock.holds():
-            with suppress(OSError):
-                os.rmdir(self.path)
+        """Unlocks the folder; removes what was made for a run that never began."""
+        if self._lock.holds():
+            remove_folders(self._made)
         self._lock.release()
 
 
