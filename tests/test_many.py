@@ -20,6 +20,7 @@ from enas.many import attempts, cores, orders
 from enas.many.engines import engine_named
 from enas.many.folder import read
 from enas.many.orders import Ended, Order, run_here
+from enas.many.plan import Plan
 from enas.many.plot import draw
 from enas.many.processes import Processes
 from enas.many.progress import Progress
@@ -146,6 +147,23 @@ def test_what_dies_goes_on(tmp_path, wrong, capsys):
     assert states(trainings) == [FINISHED] * 4
 
 
+def test_one_that_could_not_be_saved_says_why(tmp_path):
+    """It was asked to leave, but that is not what it ended with."""
+
+    class FullDisk:
+        def run(self, order):
+            with open(order.errors, "a", encoding="utf-8") as errors:
+                errors.write("fake: there is no space left\n")
+            return Ended(1, left=True)
+
+    training = Training("01-controller", ARC, "controller", 0.5)
+    order = Order((), str(tmp_path), "", 1, "")
+    plan = Plan("fake.py", (), {}, Settings(num_epochs=1))
+    attempts.train(training, FullDisk(), order, str(tmp_path), plan, lambda _: None)
+    assert training.state == FAILED
+    assert training.reason == "fake: there is no space left"
+
+
 def test_kills_at_random(tmp_path):
     """Trainings are killed from outside, twelve times."""
     command = [sys.executable, "-m", "tests.fake_training", str(tmp_path), "3", *ARCS]
@@ -223,6 +241,12 @@ def test_a_killed_command(tmp_path):
     assert not any(name.startswith(".at-work-") for name in os.listdir(tmp_path))
 
 
+def test_a_command_that_was_killed_before_it_kept_anything(tmp_path):
+    (tmp_path / ".at-work-0123456789abcdef").touch()
+    trainings = fake_training.train(str(tmp_path), ARCS[:1], 1)
+    assert states(trainings) == [FINISHED]
+
+
 def test_two_commands_in_a_folder(tmp_path):
     process = started(tmp_path)
     with pytest.raises(InputError, match="another train_arcs is at work in"):
@@ -283,13 +307,24 @@ def test_a_damaged_table(tmp_path, change):
 
 @pytest.mark.parametrize(
     "key, value",
-    [("name", "../away"), ("state", "lost"), ("minutes", "3"), ("arc", 1), ("x", 1)],
+    [
+        ("name", "../away"),
+        ("state", "lost"),
+        ("minutes", "3"),
+        ("arc", 1),
+        ("x", 1),
+        ("searched", "0.5"),
+        ("result", {"accuracy": None}),
+        ("result", {"split": "train"}),
+        ("result", {"bytes": "500"}),
+    ],
 )
 def test_a_damaged_training(tmp_path, key, value):
     fake_training.train(str(tmp_path), ARCS[:1], 1)
     path = tmp_path / "alone.json"
     content = json.loads(path.read_text())
-    content["trainings"][0][key] = value
+    row = content["trainings"][0]
+    row[key] = row[key] | value if isinstance(value, dict) else value
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"alone.json is damaged"):
         read(str(tmp_path))
@@ -424,6 +459,7 @@ def test_complete_trainings(tmp_path):
             for n, v in enumerate(valid, start=1)
         ]
         (tmp_path / "evaluations.json").write_text(json.dumps(rows))
+        (tmp_path / f"model.ckpt-{len(rows)}-{len(rows)}.index").touch()
         return lambda epochs, patience: is_complete(str(tmp_path), epochs, patience)
 
     assert not is_complete(str(tmp_path), 1, 0)
@@ -431,6 +467,8 @@ def test_complete_trainings(tmp_path):
     assert not say(0.5, 0.4)(3, 0)
     assert say(0.5, 0.4)(3, 1)
     assert not say(0.5, 0.6)(3, 1)
+    (tmp_path / "model.ckpt-1-9.index").touch()  # it went on from an older one
+    assert not is_complete(str(tmp_path), 2, 0)
 
 
 def finished(name, accuracy, size, searched, source="controller"):
@@ -488,6 +526,7 @@ def test_bars_in_a_terminal(tmp_path, monkeypatch):
     assert "01-controller:  35%" in terminal.getvalue()
     assert "7/20" in terminal.getvalue()
     assert "valid_accuracy: 0.9000" in terminal.getvalue()
+    assert "01-controller: ended by SIGKILL; it goes on\n" in terminal.getvalue()
     training.state, training.reason = FAILED, "no images"
     progress.changed(training, "failed")
     assert terminal.getvalue().endswith("01-controller: failed: no images\n")

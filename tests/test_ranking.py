@@ -2,14 +2,16 @@
 test_scripts.py."""
 
 import glob
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from benchmarks.reward_noise import components
+from enas.base.errors import InputError
 from enas.report.events import Events
-from enas.report.ranking import Ranked, read_arcs, save_arcs, table
+from enas.report.ranking import Ranked, read, read_arcs, save_arcs, table
 from enas.space.arc import arc_from_numbers
 from tests.runs import ARC, SMALL_ARC, run_module, run_module_here
 
@@ -50,6 +52,28 @@ def test_the_ranking_in_a_terminal():
     narrow = table(ranked, 80).splitlines()
     assert max(map(len, narrow)) <= 80
     assert " ".join(narrow[1].split() + narrow[2].split()) == " ".join(wide[1].split())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accuracy": None},
+        {"accuracy": 1.5},
+        {"error": "0.01"},
+        {"bytes": 0.5},
+        {"source": "../away"},
+        {"arc": 1},
+        {"x": 1},
+    ],
+)
+def test_a_damaged_ranking(tmp_path, change):
+    row = Ranked(ARC, "controller", 0.9, 0.01, 500, 1000)._asdict()
+    path = tmp_path / "ranking.json"
+    path.write_text(json.dumps([row]))
+    assert read(str(tmp_path)) == [Ranked(**row)]
+    path.write_text(json.dumps([row | change]))
+    with pytest.raises(InputError, match=r"ranking.json is damaged"):
+        read(str(tmp_path))
 
 
 def test_a_rounds_strings_are_kept(tmp_path):

@@ -14,6 +14,8 @@ def die_with(parent: int) -> None:
     Args:
       parent: the number of the process that started it, which may have died by now.
     """
+    if os.name == "nt":  # a virtual environment's Python has its own parent there
+        return
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:

@@ -5,6 +5,11 @@ import statistics
 from collections.abc import Sequence
 
 
+def is_part(value: object) -> bool:
+    """Returns whether something that was read is a number from 0 to 1."""
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
 def standard_error(accuracy: float, images: int) -> float:
     """Returns the standard error √(p(1-p)/n) of an accuracy p on n images.
 

@@ -8,6 +8,7 @@ import os
 from typing import Any, NamedTuple
 
 from enas.base.files import read_kept, write_json
+from enas.base.statistics import is_part
 
 FILE = "evaluations.json"
 
@@ -102,7 +103,6 @@ def _checked(one: Evaluation) -> Evaluation:
     """
     counts = all(type(count) is int and count > 0 for count in one[:2])
     accuracies = [one.test] if one.valid is None else [one.valid, one.test]
-    parts = all(isinstance(part, (int, float)) for part in accuracies)
-    if not (counts and parts and all(0 <= part <= 1 for part in accuracies)):
+    if not (counts and all(map(is_part, accuracies))):
         raise ValueError("not what was written there")
     return one

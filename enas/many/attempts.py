@@ -100,7 +100,7 @@ def _settle(
             return
         training.state = FINISHED if complete else PAUSED
         training.reason = "" if complete else "its max_minutes have passed"
-    elif ended.left:
+    elif ended.left and ended.died():
         training.state, training.reason = PAUSED, ASKED
     elif ended.died():
         training.reason = (

@@ -83,7 +83,9 @@ def run_here(order: Order) -> Ended:
     """
     if is_over(order):
         return Ended(None, "it was not started", left=True)
-    launched = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
+    launched = [sys.executable]
+    if os.name != "nt":  # there, a virtual environment's Python has its own parent
+        launched += ["-I", "-S", "-c", _LAUNCH, str(os.getpid())]
     left = False
     with claimed(order.cores), open_regular(order.errors, "a") as errors:
         process = subprocess.Popen(

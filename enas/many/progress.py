@@ -37,11 +37,11 @@ class Progress:
 
     def changed(self, training: Training, words: str) -> None:
         """Tells what has become of a training."""
-        if self._has_bars and training.state == RUNNING:
-            if training.name not in self._bars:
+        if training.state == RUNNING:
+            if self._has_bars and training.name not in self._bars:
                 self._bars[training.name] = tqdm(desc=training.name, leave=False)
-            return
-        if bar := self._bars.pop(training.name, None):
+                return
+        elif bar := self._bars.pop(training.name, None):
             bar.close()
         if result := training.result:
             words += f", {result.split}_accuracy {result.accuracy:.4f}"

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from enas.base.errors import InputError
-from enas.base.statistics import standard_error
+from enas.base.statistics import is_part, standard_error
 from enas.loop import history
 from enas.many.strings import Wanted
 from enas.network.file import FILE as PACKED_FILE
 from enas.report.log_reader import LOG_FILE, read_log
-from enas.session.checkpoint_files import found_in
+from enas.session.checkpoint_files import found_in, step_of
 
 # What a training is. FINISHED ones are never started again.
 WAITING = "waiting"
@@ -22,6 +22,7 @@ FINISHED = "finished"
 PAUSED = "paused"  # it was asked to leave, or its max_minutes have passed
 FAILED = "failed"
 STATES = (WAITING, RUNNING, FINISHED, PAUSED, FAILED)
+SPLITS = ("valid", "test")  # on whose images a result's accuracy is
 
 
 @dataclasses.dataclass
@@ -99,8 +100,13 @@ def is_complete(folder: str, num_epochs: int, patience: int) -> bool:
       InputError: what it keeps of its evaluations is damaged.
     """
     kept = history.History(folder, num_epochs)
-    last = kept.evaluations[-1].epoch if kept.evaluations else 0
-    return last == num_epochs or kept.is_over(patience)
+    saved = last_checkpoint(folder)
+    if not kept.evaluations or saved is None:
+        return False
+    last = kept.evaluations[-1]
+    # An evaluation is kept before the checkpoint that follows it.
+    done = last.epoch == num_epochs or kept.is_over(patience)
+    return done and last.step <= step_of(saved)
 
 
 def result_of(folder: str) -> Result | None:
@@ -164,7 +170,7 @@ def from_json(row: dict[str, Any]) -> Training:
       ValueError, TypeError, KeyError: it is none that was written.
     """
     result = row["result"]
-    training = Training(**{**row, "result": result and Result(**result)})
+    training = Training(**{**row, "result": result and _checked(Result(**result))})
     safe = training.name.replace("-", "").isalnum() and training.name.isascii()
     texts = (training.arc, training.source, training.reason)
     if not (
@@ -172,7 +178,21 @@ def from_json(row: dict[str, Any]) -> Training:
         and training.state in STATES
         and all(isinstance(text, str) for text in texts)
         and isinstance(training.minutes, (int, float))
+        and (training.searched is None or is_part(training.searched))
         and type(training.seed) is int
     ):
         raise ValueError("not what was written there")
     return training
+
+
+def _checked(result: Result) -> Result:
+    """Checks a result that was read.
+
+    Raises:
+      ValueError: it is not one that was written.
+    """
+    parts = (result.accuracy, result.error, result.test_error)
+    size = result.bytes is None or type(result.bytes) is int
+    if not (result.split in SPLITS and all(map(is_part, parts)) and size):
+        raise ValueError("not what was written there")
+    return result

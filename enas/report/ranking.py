@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from enas.base.files import read_kept, write_json
-from enas.base.statistics import mean_and_error, standard_error
+from enas.base.statistics import is_part, mean_and_error, standard_error
 from enas.base.text_table import fit, text_table
 from enas.flags.table import KB, Settings
 from enas.report.budget import Budget
@@ -218,9 +218,29 @@ def read(output_dir: str) -> list[Ranked]:
     """
 
     def strings(content: Any) -> list[Ranked]:
-        return [Ranked(**one) for one in content]
+        return [_checked(Ranked(**one)) for one in content]
 
     return read_kept(os.path.join(output_dir, RANKING_FILE), strings) or []
+
+
+def _checked(one: Ranked) -> Ranked:
+    """Checks a string of a ranking that was read.
+
+    Raises:
+      ValueError: it is not one that was written.
+    """
+    named = isinstance(one.arc, str) and isinstance(one.source, str)
+    costs = (one.bytes, one.mult_adds)
+    if not (
+        named
+        and one.source.isalpha()
+        and one.source.isascii()
+        and is_part(one.accuracy)
+        and is_part(one.error)
+        and all(cost is None or type(cost) is int for cost in costs)
+    ):
+        raise ValueError("not what was written there")
+    return one
 
 
 def save(output_dir: str, ranked: Sequence[Ranked]) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from enas.base.files import sync_file, sync_folder
 
 _FILE = re.compile(
-    r"model\.ckpt-\d+-(?P<number>\d+)"
+    r"model\.ckpt-(?P<step>\d+)-(?P<number>\d+)"
     r"\.(index|data-\d+-of-\d+)(?P<unfinished>\.tempstate\d+)?"
 )
 
@@ -31,6 +31,13 @@ def found_in(output_dir: str) -> list[str]:
             path = os.path.join(output_dir, name.removesuffix(".index"))
             found.append((int(match["number"]), path))
     return [path for _, path in sorted(found)]
+
+
+def step_of(checkpoint: str) -> int:
+    """Returns the child's step of a checkpoint that was found."""
+    match = _FILE.fullmatch(os.path.basename(checkpoint) + ".index")
+    assert match
+    return int(match["step"])
 
 
 def is_whole(checkpoint: str) -> bool:
