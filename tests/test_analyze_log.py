@@ -519,7 +519,7 @@ def test_pictures_that_cannot_be_written(log, capsys, tmp_path):
         ("text.png", "exists and is no PNG file, so it is not written over; remove"),
         ("folder.png", "exists and is no PNG"),
         ("drawing.svg", "exists and is no SVG"),
-        ("none/picture.png", "; name another file"),
+        ("none/picture.png", "there is no folder"),
     ):
         status, out, err = run_main(capsys, log, "--output", tmp_path / name)
         assert (status, err.count("\n")) == (1, 1)

@@ -144,7 +144,8 @@ def test_a_training_that_was_ended_goes_on(finished_training, tmp_path):
 def test_epochs_of_another_length_are_refused(finished_search, tmp_path):
     out = finished.copied(finished_search.folder, tmp_path / "out")
     before = {
-        name: (tmp_path / "out" / name).read_text() for name in ("flags.json", "log.txt")
+        name: (tmp_path / "out" / name).read_text()
+        for name in ("flags.json", "log.txt")
     }
     search = (*finished.SEARCH, f"--output_dir={out}", "--num_epochs=3", CONTINUED)
     process = run_here(*search, "--train_limit=100")

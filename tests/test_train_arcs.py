@@ -10,16 +10,19 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 
 from enas.base.errors import InputError, UsageError
+from enas.flags.table import Settings
 from enas.many.cores import threads
 from enas.many.engine import WorkerDied
 from enas.many.engines import ENGINES, engine_named
 from enas.many.orders import Ended, Order
 from enas.many.rank_workers import MOST_DEATHS, _Workers
+from enas.many.ranker import Ranker
 from enas.report.log_reader import read_log
 from tests.frail import Frail, Moving
-from tests.runs import ROOT, SMALL, SMALL_ARC, run, run_module
+from tests.runs import ARC, ROOT, SMALL, SMALL_ARC, run, run_module
 
 FLAGS = ("--num_epochs=2", "--n_aug_img=1", "--eval_limit=110", "--seed=3")
 FLAGS = (*FLAGS, "--batch_size=20", "--log_every=5")
@@ -221,6 +224,17 @@ def test_engines(engine, tmp_path, capsys):
                 made.jobs(1, 1000)
             assert made.jobs(None, None)[1] == 1 and made.jobs(1, 1) == (1, 1)
             assert made.jobs(10**6, 1) == made.jobs(None, 1)
+
+
+def test_a_ranking_that_needs_too_much_memory():
+    class Judge:
+        def correct(self, arc):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    ranker = Ranker.__new__(Ranker)
+    ranker.judge, ranker._settings = Judge(), Settings(child_num_cells=5)
+    with pytest.raises(InputError, match="OOM when allocating"):
+        ranker.correct(ARC)
 
 
 def test_workers_that_die_are_replaced(monkeypatch, capsys):

@@ -98,6 +98,17 @@ def test_a_worker_that_differs_is_named():
     assert own.endswith("differ in batch_size (20; the chief has 10)")
 
 
+def test_the_code_of_all_packages_is_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(joining, "__file__", str(tmp_path / "enas/loop/joining.py"))
+    found = {joining._digest_of_code()}
+    for path in ("enas/loop/search.py", "quantize/base_ops.py", "ternarize/x.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        for text in ("x = 1", "x = 2"):
+            (tmp_path / path).write_text(text)
+            found.add(joining._digest_of_code())
+    assert len(found) == 7
+
+
 def test_workers_share_a_seed_and_the_chief_s_flags(tmp_path, monkeypatch):
     """Files may differ; a seed that was not given is the chief's, also that of data."""
     monkeypatch.setattr(joining, "open_data", lambda settings: settings.seed)

@@ -28,9 +28,16 @@ def check_target(path: str) -> None:
     """Checks that a picture may be written.
 
     Raises:
-      InputError: something other than a picture of that format has the name.
+      InputError: something other than a picture of that format has the name, or there
+        is no such folder.
     """
     if not os.path.lexists(path):
+        folder = os.path.dirname(path)
+        if folder and not os.path.isdir(folder):
+            raise InputError(
+                f"cannot write {path}: there is no folder {folder}; make it, or name "
+                f"another file"
+            )
         return
     expected = STARTS[ending_of(path)]
     try:

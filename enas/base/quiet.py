@@ -33,11 +33,14 @@ def load_tensorflow() -> None:
     """Loads TensorFlow; on a terminal, its remarks about this machine do not show.
 
     Raises:
-      ImportError, MemoryError, SystemError: it cannot be loaded.
+      ImportError, MemoryError: it cannot be loaded.
     """
     quiet_tensorflow()
-    with _without_remarks(), put_off(*_PICTURES):
-        import tensorflow  # noqa: F401
+    try:
+        with _without_remarks(), put_off(*_PICTURES):
+            import tensorflow  # noqa: F401
+    except SystemError as error:  # as where there is too little memory
+        raise ImportError(str(error)) from error
 
 
 @contextmanager

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from enas.base.workers import Workers
     from enas.data_utils import DataReader
 
+_PACKAGES = ("binarize", "enas", "quantize", "ternarize")
+
 
 def cluster_for(task: str, settings: Settings) -> Cluster | None:
     """Returns the workers that share a run; None if this one has nothing to do.
@@ -100,10 +102,12 @@ def _shared_facts(settings: Settings) -> dict[str, str]:
 
 
 def _digest_of_code() -> str:
-    """Returns a short text that differs if the code of this package does."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    """Returns a short text that differs if the code of this project does."""
+    above = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     found = hashlib.sha256()
-    for path in sorted(glob.glob("**/*.py", root_dir=package, recursive=True)):
-        with open(os.path.join(package, path), "rb") as stream:
-            found.update(stream.read())
+    for package in _PACKAGES:
+        paths = glob.glob(f"{package}/**/*.py", root_dir=above, recursive=True)
+        for path in sorted(paths):
+            with open(os.path.join(above, path), "rb") as stream:
+                found.update(stream.read())
     return found.hexdigest()[:16]

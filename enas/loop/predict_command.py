@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from enas.base.errors import InputError, UsageError
-from enas.base.picture_files import STARTS, check_target, ending_of
+from enas.base.picture_files import check_ending, check_target
 from enas.base.program import Parser, note, one_line_errors, show, tell, visible
 from enas.images.listing import Listed, listed_in, read_listed
 from enas.network import file
@@ -74,10 +74,9 @@ def main(argv: list[str] | None = None) -> None:
             "must lie in folders named as classes",
         )
         arguments = parser.parse_intermixed_args(argv)
-        figure = arguments.figure
-        if figure is not None and ending_of(figure) not in STARTS:
-            parser.error(f"--figure is {figure}; it ends in .png, .svg or .pdf")
-        _run(arguments.network, arguments.images, arguments.csv, figure)
+        if arguments.figure is not None:
+            check_ending("--figure", arguments.figure)
+        _run(arguments.network, arguments.images, arguments.csv, arguments.figure)
 
 
 def _run(path: str, images: list[str], is_csv: bool, figure: str | None) -> None:

@@ -151,10 +151,7 @@ def _ranked_here(
     settings: Settings, candidates: Callable, budget: Budget | None
 ) -> list[Ranked]:
     """Ranks strings in this process."""
-    ranker = Ranker(settings)
-    from enas.loop import judging
+    with Ranker(settings) as ranker:
+        from enas.loop import judging
 
-    try:
         return judging.rank(ranker.judge, candidates(ranker), budget)
-    finally:
-        ranker.close()

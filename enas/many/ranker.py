@@ -11,7 +11,7 @@ from enas.flags.table import Settings
 
 
 class Ranker:
-    """A search, opened from its last checkpoint until the process ends or `close`.
+    """A search, opened from its last checkpoint; it can be used as a context manager.
 
     Strings go in and out as text, since other processes call.
 
@@ -31,8 +31,11 @@ class Ranker:
         self._settings, self._stack = settings, ExitStack()
         self.judge = self._stack.enter_context(search.opened(settings, data))
 
-    def close(self) -> None:
-        self._stack.close()
+    def __enter__(self) -> Ranker:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._stack.__exit__(*exception)
 
     def checkpoint(self) -> str:
         """Returns the name of the checkpoint that it was opened from."""
@@ -41,9 +44,11 @@ class Ranker:
     def drawn(self, count: int) -> list[str]:
         """Returns strings that the controller draws, the same ones each time."""
         from enas.loop import search
+        from enas.session.session import input_errors
 
         session, sample = self.judge.reader.session, self.judge.sample
-        arcs = search.draw_arcs(session, sample, self._settings, count)
+        with input_errors():
+            arcs = search.draw_arcs(session, sample, self._settings, count)
         return [str(arc) for arc in arcs]
 
     def untrained(self, count: int) -> list[str]:
@@ -58,4 +63,7 @@ class Ranker:
 
     def correct(self, arc: str) -> int:
         """Returns how many of them a string classifies correctly."""
-        return self.judge.correct(self._settings.parse_arc(arc))
+        from enas.session.session import input_errors
+
+        with input_errors():
+            return self.judge.correct(self._settings.parse_arc(arc))

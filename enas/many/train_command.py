@@ -46,7 +46,8 @@ def main() -> None:
         strings = wanted(search, count, arguments.arcs, uniform)
         folder = arguments.folder or os.path.join(output_dir, FOLDER)
         figure = arguments.figure or os.path.join(folder, FIGURE)
-        check_target(figure)
+        if arguments.figure or os.path.isdir(folder):
+            check_target(figure)
         engine, jobs, cores = arguments.engine, arguments.jobs, arguments.cores
         try:
             trainings = run(

@@ -18,7 +18,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from enas.base.errors import InputError, UsageError
-from enas.base.picture_files import STARTS, check_target, ending_of, write_picture
+from enas.base.picture_files import (
+    check_ending,
+    check_target,
+    ending_of,
+    write_picture,
+)
 from enas.base.program import Parser, note, one_line_errors, show, whole_number
 from enas.base.text_table import terminal_width
 from enas.report import ranking
@@ -102,8 +107,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if len(arguments.log) > 1 and arguments.run:
         parser.error("--run picks a run of one log, and there are several logs")
-    if arguments.output is not None and ending_of(arguments.output) not in STARTS:
-        parser.error(f"--output is {arguments.output}; it ends in .png, .svg or .pdf")
+    if arguments.output is not None:
+        check_ending("--output", arguments.output)
     return arguments
 
 
