@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import wraps
+from typing import Any
 
 from enas.base.quiet import load_tensorflow
 from enas.flags.datasets import open_data
 from enas.flags.table import Settings
+
+
+def _with_input_errors(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns the errors of TensorFlow in a method into InputErrors of one line."""
+
+    @wraps(method)
+    def told(*arguments):
+        from enas.session.session import input_errors  # TensorFlow is loaded by now
+
+        with input_errors():
+            return method(*arguments)
+
+    return told
 
 
 class Ranker:
@@ -41,16 +57,16 @@ class Ranker:
         """Returns the name of the checkpoint that it was opened from."""
         return os.path.basename(self.judge.reader.session.opened_from or "")
 
+    @_with_input_errors
     def drawn(self, count: int) -> list[str]:
         """Returns strings that the controller draws, the same ones each time."""
         from enas.loop import search
-        from enas.session.session import input_errors
 
         session, sample = self.judge.reader.session, self.judge.sample
-        with input_errors():
-            arcs = search.draw_arcs(session, sample, self._settings, count)
+        arcs = search.draw_arcs(session, sample, self._settings, count)
         return [str(arc) for arc in arcs]
 
+    @_with_input_errors
     def untrained(self, count: int) -> list[str]:
         """Returns strings that an untrained controller draws."""
         from enas.loop import search
@@ -61,9 +77,7 @@ class Ranker:
         """Returns how many images a string is judged on."""
         return self.judge.images()
 
+    @_with_input_errors
     def correct(self, arc: str) -> int:
         """Returns how many of them a string classifies correctly."""
-        from enas.session.session import input_errors
-
-        with input_errors():
-            return self.judge.correct(self._settings.parse_arc(arc))
+        return self.judge.correct(self._settings.parse_arc(arc))
