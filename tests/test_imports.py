@@ -5,6 +5,7 @@ import glob
 import os
 from graphlib import TopologicalSorter
 
+from enas.loop import joining
 from tests.runs import ROOT
 
 # Each floor of the house may import from those below it, and from within its own room.
@@ -107,3 +108,8 @@ def test_an_import_that_points_up_is_found():
         ("enas.space.arc", "enas.loop.main"),
         ("enas.report.log", "enas.session.x"),
     ]
+
+
+def test_workers_compare_all_packages():
+    packages = {name.partition(".")[0] for name in modules() if "." in name}
+    assert set(joining._PACKAGES) == packages
