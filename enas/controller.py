@@ -66,15 +66,16 @@ class Controller:
         raise NotImplementedError
 
     def train(
-        self, sample: Sample, worth: tf.Tensor, total: Callable | None = None
+        self, sample: Sample, worth: tf.Tensor, totals: Callable | None = None
     ) -> ControllerTraining:
         """Builds the ops that train the controller on what a sample is worth.
 
         Args:
           worth: float32 scalar: the accuracy of the sampled child on a validation
             batch, less a penalty if it is over a budget.
-          total: adds up a tensor of all who sample for an update, who each have a
-            controller of their own with the same weights; None if there are no others.
+          totals: adds up each of a list of tensors over all who sample for an update,
+            who each have a controller of their own with the same weights; None if there
+            are no others.
         """
         raise NotImplementedError
 

@@ -253,7 +253,7 @@ class MicroController(Controller):
         return constant * tf.tanh(logits)
 
     def train(
-        self, sample: Sample, worth: tf.Tensor, total: Callable | None = None
+        self, sample: Sample, worth: tf.Tensor, totals: Callable | None = None
     ) -> ControllerTraining:
         """Builds the ops of REINFORCE training; see the base class.
 
@@ -275,9 +275,9 @@ class MicroController(Controller):
             v.op.name: tf.convert_to_tensor(g)
             for v, g in zip(variables, gradients, strict=True)
         }
-        sums = _Sums(total)
         with tf.compat.v1.variable_scope("controller_training"):
-            means = baseline.mean_gradients(sums, scores)
+            sums = _Sums(baseline.terms(scores))
+        means = baseline.mean_gradients(sums.values(totals), list(scores))
         decays = [2.0 * config.l2_reg * v if config.l2_reg else 0.0 for v in variables]
         optimizer = tf.compat.v1.train.AdamOptimizer(
             config.lr, beta1=0.0, epsilon=config.adam_epsilon
@@ -321,16 +321,17 @@ class _AverageBaseline:
         change = (1.0 - self.config.baseline_decay) * (value - average)
         return tf.convert_to_tensor(average.assign_add(change, read_value=True))
 
-    def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
-        """Returns the mean gradient of an update's losses for each variable.
+    def terms(self, scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns what a sample adds to each sum that an update needs, by its name.
 
         Args:
           scores: the gradient of a sample's -log_prob, by the name of the variable.
         """
-        return [
-            sums.of(name, self.advantage * score) / self.config.num_aggregate
-            for name, score in scores.items()
-        ]
+        return {name: self.advantage * score for name, score in scores.items()}
+
+    def mean_gradients(self, sums: dict[str, tf.Tensor], names: list[str]) -> list:
+        """Returns the mean gradient of an update's losses for each named variable."""
+        return [sums[name] / self.config.num_aggregate for name in names]
 
 
 class _OthersBaseline(_AverageBaseline):
@@ -347,14 +348,18 @@ class _OthersBaseline(_AverageBaseline):
         # Divide by the rewards' share of the weight; the rest is that of the initial 0.
         return moved / super()._moved(_state("baseline_weight", []), 1.0)
 
-    def mean_gradients(self, sums: "_Sums", scores: dict[str, tf.Tensor]) -> list:
-        count = self.config.num_aggregate
-        rewards = sums.of("reward", self.reward)
-        means = []
+    def terms(self, scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        found = {"reward": self.reward}
         for name, score in scores.items():
-            common = rewards / count * sums.of(f"{name}_score", score)
-            rewarded = sums.of(name, self.reward * score)
-            means.append((rewarded - common) / (count - 1))
+            found[f"{name}_score"] = score
+            found[name] = self.reward * score
+        return found
+
+    def mean_gradients(self, sums: dict[str, tf.Tensor], names: list[str]) -> list:
+        count, means = self.config.num_aggregate, []
+        for name in names:
+            common = sums["reward"] / count * sums[f"{name}_score"]
+            means.append((sums[name] - common) / (count - 1))
         return means
 
 
@@ -362,24 +367,31 @@ class _Sums:
     """Sums over the samples of an update; each sum is a variable with a name.
 
     Args:
-      total: adds up what several have summed; None if there is only one.
+      terms: what each sample adds to each sum.
     """
 
-    def __init__(self, total: Callable | None = None) -> None:
-        self._terms: list[tuple[tf.Variable, tf.Tensor]] = []
-        self._total = total
+    def __init__(self, terms: dict[str, tf.Tensor]):
+        self._terms = {
+            name: (_state(f"{name}_sum", term.shape), term)
+            for name, term in terms.items()
+        }
 
-    def of(self, name: str, term: tf.Tensor) -> tf.Variable | tf.Tensor:
-        """Returns the sum so far of `term`, to which each sample adds its own."""
-        total = _state(f"{name}_sum", term.shape)
-        self._terms.append((total, term))
-        return total if self._total is None else self._total(total)
+    def values(self, totals: Callable | None) -> dict[str, tf.Tensor | tf.Variable]:
+        """Returns the sums so far.
+
+        Args:
+          totals: adds up what several have summed; None if there is only one.
+        """
+        sums = [total for total, _ in self._terms.values()]
+        found = sums if totals is None else totals(sums)
+        return dict(zip(self._terms, found, strict=True))
 
     def add(self) -> tf.Operation:
-        return tf.group(*[total.assign_add(term) for total, term in self._terms])
+        return tf.group(*[a.assign_add(term) for a, term in self._terms.values()])
 
     def clear(self) -> tf.Operation:
-        return tf.group(*[t.assign(tf.zeros_like(t)) for t, _ in self._terms])
+        sums = [total for total, _ in self._terms.values()]
+        return tf.group(*[total.assign(tf.zeros_like(total)) for total in sums])
 
 
 def _draw(logits: tf.Tensor, noise: tf.Tensor) -> _Draw:

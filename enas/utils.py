@@ -174,7 +174,7 @@ def get_train_ops(
     global_step: tf.Variable,
     steps_per_epoch: int,
     num_epochs: int,
-    mean_of: Callable[[list, list], list] | None = None,
+    exchange: Callable[[list, list], list] | None = None,
 ) -> TrainOps:
     """Builds the op that takes one step down the loss, and what a log shows of it.
 
@@ -184,13 +184,13 @@ def get_train_ops(
     Args:
       loss: scalar.
       num_epochs: the schedule's length; after it the last learning rate stays.
-      mean_of: makes the gradients of the update from those of this step and the
+      exchange: makes the gradients of the update from those of this step and the
         variables; None if they are the same. A sparse gradient stays one.
     """
     lr = learning_rate(config, global_step, steps_per_epoch, max(1, num_epochs))
     gradients = tf.gradients(loss, variables, aggregation_method=IN_PAIRS)
-    if mean_of is not None:
-        gradients = mean_of(gradients, variables)
+    if exchange is not None:
+        gradients = exchange(gradients, variables)
     if config.l2_reg:
         gradients = [
             _add_decay(g, v, config.l2_reg)

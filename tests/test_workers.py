@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Event
 
 import numpy as np
@@ -15,7 +14,7 @@ from enas.base import random_numbers
 from enas.base import workers as workers_module
 from enas.base.cluster import Cluster
 from enas.base.errors import InputError
-from enas.base.exchange import mean_gradients
+from enas.base.exchange import Exchange
 from enas.base.workers import ALONE
 from enas.common_ops import create_weight
 from enas.flags.parse import parse
@@ -41,8 +40,7 @@ def test_one_that_is_alone_meets_itself(graph):
     assert ALONE.meet(3, 4).tolist() == [[3, 4]]
     assert ALONE.sum(5) == 5 and ALONE.of_chief("x") == "x"
     x = tf.constant(1.0)
-    assert ALONE.total(x) is x and ALONE.mean(x) is x
-    assert mean_gradients(ALONE, [x], [x], 0) == [x]
+    assert ALONE.total(x) is x and ALONE.totals([x]) == [x]
     ALONE.compare({"a": "b"})
     assert [op.type for op in graph.get_operations()] == ["Const"]
     assert ALONE.gather(tf.ones([2])).shape == [1, 2]
@@ -175,10 +173,11 @@ def step_of(algorithm, rows, scale, workers=ALONE, most=6):
     loss += scale * tf.reduce_sum(dense * dense)
     step = tf.compat.v1.train.get_or_create_global_step()
     config = TrainConfig(algorithm, lr_max=0.1, lr_min=0.1, adam_beta1=0.9)
-    mean_of = None
+    exchange = None
     if workers.several:
-        mean_of = partial(mean_gradients, workers, most=most)
-    return get_train_ops(loss, [bank, dense], config, step, 1, 9, mean_of)
+        exchange = Exchange(workers, most, [tf.constant(scale)]).sums
+    loss /= workers.count
+    return get_train_ops(loss, [bank, dense], config, step, 1, 9, exchange)
 
 
 def first_bank():
@@ -244,8 +243,8 @@ def controller_weights(workers):
     controller = MicroController(config)
     sample = controller.sample()
     reward = tf.reduce_mean(tf.cast(tf.equal(sample.normal_arc, 1), tf.float32))
-    total = workers.total if workers.several else None
-    training = controller.train(sample, reward, total)
+    totals = workers.totals if workers.several else None
+    training = controller.train(sample, reward, totals)
     with session_of(workers) as session:
         before = session.run(controller.variables())
         for number in range(2 * config.num_aggregate):

@@ -4,99 +4,112 @@ A bank has more rows than a string reads. Few workers send each other the rows t
 read, and each adds them up. Many workers add up whole banks, as all else, in a ring:
 what each of them receives then no longer grows with their number.
 
-Layout: M = workers, R = rows of a bank, P = numbers in a row, n = rows that a worker
-read, u = rows that any worker read.
+Layout: M = workers, B = banks, P = numbers in a row of a bank, T = rows of all banks,
+N = rows of all banks that a worker read, u = rows of a bank that any worker read.
 """
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from enas.base.workers import Workers
+from enas.base.workers import Workers, flattened, split
 
 SCOPE = "exchange"  # of the ops that this adds to a graph
+ALIGNED = 16  # so many numbers are 64 bytes; a slice that begins at these is no copy
 
 
-class _Bank(NamedTuple):
-    """A bank and this worker's gradient of it, whose rows are distinct."""
-
-    gradient: tf.IndexedSlices
-    variable: tf.Variable
-
-    def read(self) -> tf.Tensor:
-        """Returns which rows were read, float32 [R], 1 or 0."""
-        rows = self.gradient.indices[:, tf.newaxis]
-        ones = tf.ones(tf.shape(rows)[:1])
-        return tf.scatter_nd(rows, ones, self._shape()[:1])
-
-    def whole(self) -> tf.Tensor:
-        """Returns the gradient of all rows, [R, P]."""
-        rows = self.gradient.indices[:, tf.newaxis]
-        return tf.scatter_nd(rows, self.gradient.values, self._shape())
-
-    def rows(self) -> tf.Tensor:
-        """Returns the gradient of the rows that were read [n, P], in their order."""
-        return tf.gather(self.gradient.values, tf.argsort(self.gradient.indices))
-
-    def _shape(self) -> tf.Tensor:
-        return tf.constant(self.variable.shape.as_list(), self.gradient.indices.dtype)
-
-
-class _Sum(NamedTuple):
-    """The sum over all workers of a bank's gradient.
-
-    Attributes:
-      rows: int64 [u], ascending.
-      values: [u, P].
-    """
-
-    rows: tf.Tensor
-    values: tf.Tensor
-
-
-def mean_gradients(
-    workers: Workers, gradients: list, variables: Sequence[tf.Variable], most: int
-) -> list:
-    """Returns the mean over all workers of each variable's gradient.
-
-    A bank's gradient has the rows that any worker read, each once, in order. Those that
-    a worker did not read count as 0 of its.
+class Exchange:
+    """What workers exchange in a step.
 
     Args:
-      gradients: a tensor or IndexedSlices with distinct rows for each variable.
+      workers: several ones.
       most: how many numbers the rows that a worker reads have at most, of all banks
         together.
+      numbers: float32 tensors of known shapes, at least one, which are added up along
+        with the gradients.
+
+    Attributes:
+      totals: the sums of `numbers` over all workers, once there are gradients.
     """
-    if not workers.several:
-        return gradients
-    with tf.name_scope(SCOPE):
-        return _mean_gradients(workers, gradients, variables, most)
 
+    def __init__(self, workers: Workers, most: int, numbers: Sequence[tf.Tensor]):
+        self._workers, self._most, self._numbers = workers, most, list(numbers)
+        self.totals: list[tf.Tensor] = []
 
-def _mean_gradients(
-    workers: Workers, gradients: list, variables: Sequence[tf.Variable], most: int
-) -> list:
-    pairs = zip(gradients, variables, strict=True)
-    banks = [_Bank(*pair) for pair in pairs if isinstance(pair[0], tf.IndexedSlices)]
-    sent = [one for one in gradients if not isinstance(one, tf.IndexedSlices)]
-    if sends_rows(workers.count, most, [bank.variable for bank in banks]):
-        sums, of_banks = _sums(workers, sent), _sums_of_rows(workers, banks, most)
-    else:
-        sent += [part for bank in banks for part in (bank.whole(), bank.read())]
-        sums = _sums(workers, sent)
-        parts = iter(sums[len(gradients) - len(banks) :])
-        of_banks = [_picked(*pair) for pair in zip(parts, parts, strict=True)]
-    totals, bank_totals, means = iter(sums), iter(of_banks), []
-    for gradient in gradients:
-        if isinstance(gradient, tf.IndexedSlices):
-            rows, values = next(bank_totals)
-            mean = values / workers.count
-            means.append(tf.IndexedSlices(mean, rows, gradient.dense_shape))
-        else:
-            means.append(next(totals) / workers.count)
-    return means
+    def sums(self, gradients: list, variables: Sequence[tf.Variable]) -> list:
+        """Returns the sum over all workers of each variable's gradient.
+
+        A bank's gradient has the rows that any worker read, each once, in order. Those
+        that a worker did not read count as 0 of its.
+
+        Args:
+          gradients: a tensor or IndexedSlices with distinct rows for each variable.
+        """
+        dense, sparse, banks = [], [], []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                sparse.append(gradient)
+                banks.append(variable)
+            else:
+                dense.append(gradient)
+        with tf.name_scope(SCOPE):
+            if sends_rows(self._workers.count, self._most, banks):
+                sums, of_rows = self._with_rows(dense, sparse, banks)
+            else:
+                sums, of_rows = self._with_whole_banks(dense, sparse, banks)
+        self.totals = sums[len(dense) :]
+        of_banks = [
+            tf.IndexedSlices(values, rows, one.dense_shape)
+            for (rows, values), one in zip(of_rows, sparse, strict=True)
+        ]
+        found, found_rows = iter(sums), iter(of_banks)
+        return [
+            next(found_rows if isinstance(one, tf.IndexedSlices) else found)
+            for one in gradients
+        ]
+
+    def _with_rows(
+        self, dense: list, sparse: list, banks: Sequence[tf.Variable]
+    ) -> tuple[list, list]:
+        """Sends the rows that were read; returns the sums of all else, and of them."""
+        workers, table = self._workers, _Table(banks, self._most)
+        others, rows = dense + self._numbers, table.packed(sparse)
+        if workers.count == 2:
+            # Each receives as much in a ring as by gathering, so one op is enough.
+            size = sum(one.shape.num_elements() for one in others)
+            padding = tf.zeros([-size % ALIGNED])
+            size += padding.shape[0]
+            parts = [*flattened([*others, padding]), *rows]
+            received = self._gathered(parts, size + table.size)
+            flat = tf.add_n([one[:size] for one in received])
+            *sums, _ = split(flat, [*others, padding])
+            return sums, table.added([one[size:] for one in received])
+        sums = workers.totals(others)
+        return sums, table.added(self._gathered(rows, table.size))
+
+    def _gathered(self, parts: Sequence[tf.Tensor], size: int) -> list[tf.Tensor]:
+        """Returns what each worker sends, which are parts of one tensor [size]."""
+        sent = tf.concat(parts, 0)
+        sent.set_shape([size])
+        return tf.unstack(self._workers.gather(sent))
+
+    def _with_whole_banks(
+        self, dense: list, sparse: list, banks: Sequence[tf.Variable]
+    ) -> tuple[list, list]:
+        """Adds up whole banks, and who read each row; returns as `_with_rows` does."""
+        wholes, readers = [], []
+        for gradient, bank in zip(sparse, banks, strict=True):
+            rows = tf.cast(gradient.indices, tf.int32)[:, tf.newaxis]
+            wholes.append(tf.scatter_nd(rows, gradient.values, bank.shape))
+            ones = tf.ones(tf.shape(rows)[:1])
+            readers.append(tf.scatter_nd(rows, ones, bank.shape[:1]))
+        sums = self._workers.totals(wholes + readers + dense + self._numbers)
+        pairs = zip(sums[: len(banks)], sums[len(banks) :], strict=False)
+        read = [(tf.where(count > 0)[:, 0], whole) for whole, count in pairs]
+        of_rows = [_Rows(rows, tf.gather(whole, rows)) for rows, whole in read]
+        return sums[2 * len(banks) :], of_rows
 
 
 def sends_rows(count: int, most: int, banks: Sequence[tf.Variable]) -> bool:
@@ -104,71 +117,107 @@ def sends_rows(count: int, most: int, banks: Sequence[tf.Variable]) -> bool:
 
     Args:
       count: how many workers there are.
-      most: as in `mean_gradients`.
+      most: as in `Exchange`.
     """
     whole = sum(bank.shape.num_elements() for bank in banks)
     # (M - 1) times the rows; or twice (M - 1) / M of the banks, in a ring.
     return bool(banks) and most * count < 2 * whole
 
 
-def _sums(workers: Workers, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns the sums over all workers, which are exchanged as one tensor."""
-    if not parts:
-        return []
-    flat = workers.total(tf.concat([tf.reshape(part, [-1]) for part in parts], 0))
-    sizes = [part.shape.num_elements() for part in parts]
-    return [
-        tf.reshape(total, part.shape)
-        for total, part in zip(tf.split(flat, sizes), parts, strict=True)
-    ]
+class _Rows(NamedTuple):
+    """The rows of a bank that any worker read.
 
-
-def _picked(total: tf.Tensor, readers: tf.Tensor) -> _Sum:
-    """Returns the rows of a sum [R, P] that have readers [R]."""
-    rows = tf.where(readers > 0)[:, 0]
-    return _Sum(rows, tf.gather(total, rows))
-
-
-def _sums_of_rows(workers: Workers, banks: Sequence[_Bank], most: int) -> list[_Sum]:
-    """Gathers the rows that workers read, and adds them up, the chief's first.
-
-    Each worker sends which rows of each bank it read, and then these rows.
+    Attributes:
+      rows: which ones, int64 [u], ascending.
+      values: their numbers, [u, P].
     """
-    parts = [bank.read() for bank in banks]
-    parts += [tf.reshape(bank.rows(), [-1]) for bank in banks]
-    sent = tf.concat(parts, 0)
-    length = sum(bank.variable.shape[0] for bank in banks) + most
-    sent = tf.pad(sent, [[0, length - tf.size(sent)]])
-    sent.set_shape([length])
-    received = [_unpacked(part, banks) for part in tf.unstack(workers.gather(sent))]
-    return [_added(of_bank) for of_bank in zip(*received, strict=True)]
+
+    rows: tf.Tensor
+    values: tf.Tensor
 
 
-def _unpacked(
-    part: tf.Tensor, banks: Sequence[_Bank]
-) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Returns which rows of each bank a worker read [R], and their gradient [n, P]."""
-    sizes = [bank.variable.shape[0] for bank in banks]
-    reads, begin, found = tf.split(part[: sum(sizes)], sizes), sum(sizes), []
-    for bank, read in zip(banks, reads, strict=True):
-        count, width = tf.cast(tf.reduce_sum(read), tf.int32), bank.variable.shape[1]
-        values = tf.slice(part, [begin], [count * width])
-        found.append((read, tf.reshape(values, [count, width])))
-        begin += count * width
-    return found
+class _Table:
+    """Banks, one below the other, so that each of their rows has a number.
 
+    An op takes some microseconds however little it does, so what can be done for all
+    banks at once is.
 
-def _added(found: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> _Sum:
-    """Adds up what each worker has of a bank: which rows it read, and their gradient.
+    Args:
+      most: as in `Exchange`.
 
-    All workers add in the same order, so that they come to the same bits.
+    Attributes:
+      size: how many numbers a worker sends, a multiple of ALIGNED.
     """
-    rows = tf.where(tf.add_n([read for read, _ in found]) > 0)[:, 0]
-    return _Sum(rows, reduce(tf.add, [_of_rows(rows, *one) for one in found]))
 
+    def __init__(self, banks: Sequence[tf.Variable], most: int):
+        heights, widths = zip(*[bank.shape.as_list() for bank in banks], strict=True)
+        self._height, self._widths = sum(heights), np.array(widths, np.int32)
+        self._first = np.cumsum((0, *heights[:-1]), dtype=np.int32)  # row of each bank
+        self._bank_of = np.repeat(np.arange(len(banks), dtype=np.int32), heights)
+        self._most = most + -most % ALIGNED
+        size = self._most + len(banks) + self._height
+        self.size = size + -size % ALIGNED
 
-def _of_rows(rows: tf.Tensor, read: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns a worker's gradient of some rows [u, P]; 0 in those it did not read."""
-    places = tf.cast(tf.cumsum(read, exclusive=True), tf.int32)
-    places = tf.where(read > 0, places, tf.shape(values)[0])  # else that of the zeros
-    return tf.gather(tf.pad(values, [[0, 1], [0, 0]]), tf.gather(places, rows))
+    def packed(self, gradients: Sequence[tf.IndexedSlices]) -> list[tf.Tensor]:
+        """Returns the parts of what a worker sends.
+
+        They are the numbers of all rows, how many rows there are of each bank [B], and
+        which ones. Zeros follow the first and the last, up to the size that is known.
+        """
+        rows = [tf.cast(one.indices, tf.int32) for one in gradients]
+        counts = tf.stack([tf.size(one) for one in rows])
+        rows = tf.concat([a + b for a, b in zip(rows, self._first, strict=True)], 0)
+        used = tf.reduce_sum(counts * self._widths)
+        space = self.size - self._most - len(self._widths) - tf.size(rows)
+        return [
+            *flattened([one.values for one in gradients]),
+            tf.zeros([self._most - used]),
+            tf.cast(counts, tf.float32),
+            tf.cast(rows, tf.float32),
+            tf.zeros([space]),
+        ]
+
+    def _unpacked(self, sent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list]:
+        """Undoes `packed`.
+
+        Returns:
+          How many rows of each bank a worker read, int32 [B]; which ones, int32 [N];
+          and the numbers in those of each bank, [rows, P].
+        """
+        number = len(self._widths)
+        values, facts = sent[: self._most], tf.cast(sent[self._most :], tf.int32)
+        counts, rows = facts[:number], facts[number:]
+        sizes = counts * self._widths
+        sizes = tf.concat([sizes, [self._most - tf.reduce_sum(sizes)]], 0)
+        *parts, _ = tf.split(values, sizes, num=number + 1)
+        values = [
+            tf.reshape(part, [-1, width])
+            for part, width in zip(parts, self._widths, strict=True)
+        ]
+        return counts, rows[: tf.reduce_sum(counts)], values
+
+    def added(self, sent: Sequence[tf.Tensor]) -> list["_Rows"]:
+        """Adds up the rows of each bank, the chief's first, so that all get one sum.
+
+        Args:
+          sent: what each worker sent.
+        """
+        number, unpacked = len(self._widths), [self._unpacked(one) for one in sent]
+        found = tf.concat([rows for _, rows, _ in unpacked], 0)[:, tf.newaxis]
+        ones = tf.ones(tf.shape(found)[:1])
+        read = tf.scatter_nd(found, ones, [self._height]) > 0
+        is_read = tf.cast(read, tf.int32)
+        # The place of a row among those of its bank that were read.
+        counts = tf.math.unsorted_segment_sum(is_read, self._bank_of, number)
+        first = tf.gather(tf.cumsum(counts, exclusive=True), self._bank_of)
+        places = tf.cumsum(is_read, exclusive=True) - first
+        shapes = tf.unstack(tf.stack([counts, self._widths], 1))
+        placed = []
+        for of_banks, rows, values in unpacked:
+            own = tf.split(tf.gather(places, rows)[:, tf.newaxis], of_banks, num=number)
+            placed.append(list(map(tf.scatter_nd, own, values, shapes)))
+        sums = [tf.add_n(one) for one in zip(*placed, strict=True)]
+        rows = tf.where(read)[:, 0]
+        rows -= tf.gather(self._first[self._bank_of].astype(np.int64), rows)
+        of_banks = tf.split(rows, counts, num=number)
+        return [_Rows(*one) for one in zip(of_banks, sums, strict=True)]

@@ -220,6 +220,12 @@ class Workers:
         )
         return tf.reshape(total, x.shape)
 
+    def totals(self, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Adds up each of some tensors over all workers, with a single op for all."""
+        if not (self.several and parts):
+            return list(parts)
+        return split(self.total(tf.concat(flattened(parts), 0)), parts)
+
     def gather(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the tensors [n] of all workers, [M, n], the chief's first.
 
@@ -244,21 +250,32 @@ class Workers:
                 **options,
             )
 
-    def mean(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the mean of a tensor over all workers; see `total`."""
-        return self.total(x) / self.count if self.several else x
-
     def chiefs_values(self, variables: Sequence[tf.Variable]) -> tf.Operation:
         """Returns the op that gives each variable the value that the chief has."""
         if not self.several:
             return tf.no_op()
-        return tf.group(*[self._assign_chiefs(variable) for variable in variables])
-
-    def _assign_chiefs(self, variable: tf.Variable) -> tf.Operation:
         # Bits are added, not numbers, so that none changes.
-        bits = tf.bitcast(tf.convert_to_tensor(variable), tf.int32)
-        total = self.total(bits if self.is_chief else tf.zeros_like(bits))
-        return variable.assign(tf.bitcast(total, variable.dtype), read_value=False)
+        bits = [tf.bitcast(tf.convert_to_tensor(v), tf.int32) for v in variables]
+        if not self.is_chief:
+            bits = [tf.zeros_like(one) for one in bits]
+        values = [
+            tf.bitcast(one, variable.dtype)
+            for one, variable in zip(self.totals(bits), variables, strict=True)
+        ]
+        assigned = zip(variables, values, strict=True)
+        return tf.group(*[a.assign(b, read_value=False) for a, b in assigned])
+
+
+def flattened(parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns tensors of any shape as [n] each."""
+    return [tf.reshape(part, [-1]) for part in parts]
+
+
+def split(flat: tf.Tensor, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the numbers of [n] in the shapes of some tensors, one after another."""
+    sizes = [part.shape.num_elements() for part in parts]
+    pairs = zip(tf.split(flat, sizes), parts, strict=True)
+    return [tf.reshape(numbers, part.shape) for numbers, part in pairs]
 
 
 class _Hall:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from enas.base import random_numbers
 from enas.base.errors import UsageError
-from enas.base.exchange import mean_gradients
+from enas.base.exchange import Exchange
 from enas.base.files import write_text
 from enas.base.garbage import no_garbage_collection
 from enas.base.program import note, tell
@@ -148,26 +148,25 @@ def make_child_ops(
     Args:
       workers: those that share each step, each with a batch of its own.
     """
-    mean_of = None
-    if workers.several:
-        mean_of = partial(mean_gradients, workers, most=model.most_read())
+    loss, correct, total_loss = outputs.loss, outputs.correct, outputs.total_loss
+    exchange = None
+    if workers.several:  # the loss of all is the mean of theirs, a sum of M shares
+        loss, total_loss = loss / workers.count, total_loss / workers.count
+        numbers = [loss, tf.cast(correct, tf.float32)]
+        exchange = Exchange(workers, model.most_read(), numbers)
     train = get_train_ops(
-        outputs.total_loss,
+        total_loss,
         model.variables(),
         configs.train_config(settings),
         global_step,
         steps_per_epoch,
         settings.num_epochs,
-        mean_of,
+        exchange.sums if exchange else None,
     )
+    if exchange is not None:
+        loss, correct = exchange.totals[0], tf.cast(exchange.totals[1], tf.int32)
     step = tf.group(train.train, *outputs.updates)
-    return ChildOps(
-        outputs,
-        train._replace(train=step),
-        global_step,
-        workers.mean(outputs.loss),
-        workers.total(outputs.correct),
-    )
+    return ChildOps(outputs, train._replace(train=step), global_step, loss, correct)
 
 
 def is_due(settings: Settings, epoch: int, every: int) -> bool:
@@ -234,7 +233,8 @@ def run_epochs(
                 return
             start = _start(settings, folder) if workers.is_chief else None
             folder.begin()
-            progress = Progress(steps)
+            each = settings.controller_num_aggregate if workers.several else 1
+            progress = Progress(steps, each)
             session = _open(settings, pipeline, log, folder, start, workers)
             stack.enter_context(session)
             progress.check(session)

@@ -159,8 +159,8 @@ def build(
     training = None
     if settings.controller_training:
         worth = accuracy if budget is None else accuracy - penalty(budget, sample)
-        total = workers.total if workers.several else None
-        training = controller.train(sample, worth, total)
+        totals = workers.totals if workers.several else None
+        training = controller.train(sample, worth, totals)
     return model, SearchOps(child, evaluated, sample, accuracy, budget, training)
 
 
@@ -235,8 +235,8 @@ def _controller_round(
 
     It has controller_train_steps updates, each of controller_num_aggregate samples. The
     child's step does not move meanwhile, so the round's events take the steps that lead
-    up to it, one after another. Workers share the samples of each update. The chief
-    tells of its own.
+    up to it, one after another. Workers share the samples of each update, and count
+    them when it is made, since they cannot leave before. The chief tells of its own.
     """
     settings, session, workers = run.settings, run.reader.session, run.reader.workers
     aggregate = settings.controller_num_aggregate
@@ -245,7 +245,8 @@ def _controller_round(
     if not samples:
         return
     run.log.line(headline(epoch, "Training controller"))
-    fetches = (ops.fetches(controller), run.progress.count_sample)
+    counted = () if workers.several else run.progress.count_samples
+    fetches = (ops.fetches(controller), counted)
     before = int(session.run(controller.updates)) - done // aggregate
     bar = tqdm(samples, f"controller {epoch}", disable=None, leave=False)
     events_every = max(1, len(samples) // epochs.POINTS)
@@ -253,7 +254,6 @@ def _controller_round(
     for number in bar:
         place, is_last = before * aggregate + number, (number + 1) % aggregate == 0
         if not workers.owns(place):
-            session.run(run.progress.count_sample)
             _end_sample(run, controller, is_last)
             continue
         drawn, _ = session.run(fetches, run.reader.feed("reward", place))
@@ -295,7 +295,9 @@ def _controller_round(
 def _end_sample(run: Run, controller: ControllerTraining, is_last: bool) -> None:
     """Ends a sample; after the last one of an update, all workers update."""
     if is_last:
-        run.reader.session.run(controller.apply)
+        several = run.reader.workers.several
+        count = run.progress.count_samples if several else ()
+        run.reader.session.run((controller.apply, count))
     run.reader.session.pause(together=is_last)
 
 

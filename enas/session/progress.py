@@ -11,6 +11,7 @@ class Progress:
 
     Args:
       steps_per_epoch: steps of the child in an epoch.
+      samples_at_once: how many samples of the controller are counted at once.
 
     Attributes:
       epochs: int64 scalar variable, how many epochs are done, with their rounds and
@@ -18,17 +19,17 @@ class Progress:
       round_samples: int64 scalar variable, how many strings the controller has sampled
         in the current round. A full update of them has been applied; the sums of one
         that is not full are variables, too.
-      count_sample: the op that adds one sample.
+      count_samples: the op that adds so many samples.
       finish_epoch: the op that adds an epoch and ends its round.
     """
 
-    def __init__(self, steps_per_epoch: int):
+    def __init__(self, steps_per_epoch: int, samples_at_once: int = 1):
         self._steps_now = steps_per_epoch
         with tf.compat.v1.variable_scope("progress"):
             self.epochs = _counter("epochs", 0)
             self.round_samples = _counter("round_samples", 0)
             self._steps_per_epoch = _counter("steps_per_epoch", steps_per_epoch)
-        self.count_sample = self.round_samples.assign_add(1).op
+        self.count_samples = self.round_samples.assign_add(samples_at_once).op
         self.finish_epoch = tf.group(
             self.epochs.assign_add(1), self.round_samples.assign(0)
         )
