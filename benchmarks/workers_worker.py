@@ -67,7 +67,7 @@ class Worker:
             number = self.workers.own(self.steps_done)
             self.steps_done += 1
             self.reader.session.run(fetches, self.reader.feed("train", number) | fed)
-            self.workers.meet(0)  # as at the pause after a step
+            self.reader.session.pause()
         return count * self.settings.batch_size * self.workers.count
 
     def round(self, updates: int) -> int:
@@ -80,7 +80,7 @@ class Worker:
                 if self.workers.owns(number):
                     self.reader.session.run(fetches, self.reader.feed("reward", number))
             self.reader.session.run(training.apply)
-            self.workers.meet(0)
+            self.reader.session.pause()
         return updates * each * self.settings.batch_size
 
     def ranking(self, count: int) -> int:

@@ -94,7 +94,7 @@ def test_all_leave_together_and_go_on(tmp_path, undisturbed):
     step = int(variables(tmp_path / "out")["global_step"])
     assert 3 <= step < 10
     both = start(2, SCRIPT, *flags, CONTINUED)
-    lines = read_until(both[0], "ctrl_step = 1 ")
+    lines = read_until(both[0], "ctrl_step = 3 ")
     assert any(f"ch_step = {step + 1} " in line for line in lines)
     both[1].process.kill()
     status, _, errors = both[0].end()

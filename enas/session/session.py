@@ -14,6 +14,9 @@ from enas.session.input_pipeline import InputPipeline
 from enas.session.interruption import Interruption
 
 TRIES = 10  # to restore a checkpoint of a run that goes on saving
+# Seconds between the meetings of workers, about. A meeting at each pause takes a short
+# step some hundredths longer; a signal to leave waits for the next one.
+MEET_EVERY = 0.25
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
@@ -87,13 +90,16 @@ class Session:
         start: Callable[[tf.compat.v1.Session], None] | None = None,
         workers: Workers = ALONE,
     ):
-        self._save_every = save_every_minutes
+        self._saves = save_every_minutes is not None
+        self._save_every = (
+            math.inf if save_every_minutes is None else save_every_minutes
+        )
         self._workers = workers
+        self._met, self._passed = time.monotonic(), 0  # pauses since then
+        self._to_pass = 0  # how many pauses workers pass before they meet again
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self._interruption = Interruption()
-        self._checkpoints = Checkpoints(
-            output_dir, save_every_minutes is not None, check_folder
-        )
+        self._checkpoints = Checkpoints(output_dir, self._saves, check_folder)
 
         self._of_chief = None
         if workers.several:
@@ -161,34 +167,41 @@ class Session:
         """
         self._checkpoints.write_into(folder, self._session.raw_session())
 
-    def pause(self, together: bool = True, number: int = 0) -> int:
+    def pause(self, together: bool = True, number: int | None = None) -> int:
         """Marks a point where nothing is half done, so the run can be saved and left.
 
         It saves if the last checkpoint is old, if a signal asks to leave, or if the
-        run's time is over. Workers do so together, also if a signal came to one only.
+        run's time is over. Workers do so together, also if a signal came to one only;
+        they pass some pauses if these come in quick succession.
 
         Args:
           together: whether all workers come to this point. If not, only one that is
             alone saves and leaves here.
-          number: the workers' numbers are added up, if they are together.
+          number: if given, the workers meet and add up their numbers.
 
         Returns:
-          The sum; of a worker that is alone, its number.
+          The sum; 0 without a number.
 
         Raises:
           InputError: the checkpoint cannot be written.
           Interrupted: a signal asks to leave.
           TimeIsOver: the run's time is over.
         """
-        if self._save_every is None or (self._workers.several and not together):
-            return self._workers.sum(number) if together else number
+        if self._workers.several:
+            if not together:
+                return 0
+            self._passed += 1
+            if number is None and self._passed <= self._to_pass:
+                return 0
         asked = self._workers.meet(
-            number,
+            number or 0,
             self._interruption.came(),
             time.monotonic() >= self._end,
             self._checkpoints.minutes() >= self._save_every,
+            self._next_to_pass(),
         )
-        signal, is_over, is_old = int(asked[:, 1].max()), *map(bool, asked[0, 2:])
+        signal, is_over, is_old = int(asked[:, 1].max()), *map(bool, asked[0, 2:4])
+        self._met, self._passed, self._to_pass = time.monotonic(), 0, int(asked[0, 4])
         if signal or is_over or is_old:
             self.save()
         if signal or is_over:
@@ -199,9 +212,14 @@ class Session:
             raise TimeIsOver
         return int(asked[:, 0].sum())
 
+    def _next_to_pass(self) -> int:
+        """Returns how many pauses to pass, if they come as fast as the last ones."""
+        seconds = (time.monotonic() - self._met) / max(1, self._passed)
+        return min(int(MEET_EVERY / max(seconds, 1e-3)), 1000)
+
     def __enter__(self) -> "Session":
         self._session.__enter__()
-        if self._save_every is not None:
+        if self._saves:
             self._interruption.__enter__()
         return self
 
