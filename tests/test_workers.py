@@ -157,31 +157,37 @@ def test_all_get_the_chiefs_values_bit_by_bit(count):
         assert number == 2**62 + 1
 
 
-ROWS = ([0, 2], [2, 4], [4, 0])  # that each worker reads
+ROWS = ([4, 0, 2], [2], [4, 0])  # that each worker reads of a bank
+ROWS_OF_OTHER = ([3, 1], [], [1])  # and of another one
 SCALES = (1.0, 3.0, -2.0)
-ROWS_READ = 6  # numbers in the rows that a worker reads; so few are sent as rows
-ALL_ROWS = 18  # for so many, whole banks are sent
+# How many numbers the rows that a worker reads are said to have at most. For more than
+# ALIGNED of them there may be a second message.
+ONE_MESSAGE = 164
+TWO_MESSAGES = 82
+WHOLE_BANKS = 308  # for so many, whole banks are sent
 
 
-def step_of(algorithm, rows, scale, workers=ALONE, most=6):
-    """A step down a loss that reads some rows of a bank, and a dense weight."""
+def step_of(algorithm, index, workers=ALONE, most=TWO_MESSAGES):
+    """A worker's step down a loss that reads rows of two banks, and a dense weight."""
     rng = np.random.default_rng(0)
-    bank = create_weight("bank", [6, 3], lambda: tf.constant(first_bank()))
+    bank = create_weight("bank", [12, 24], lambda: tf.constant(first_bank()))
+    other = create_weight("other", [4, 5], lambda: tf.ones([4, 5]))
     dense = create_weight("dense", [2, 2], lambda: tf.ones([2, 2]))
-    factors = tf.constant(rng.normal(size=(2, 3)).astype(np.float32))
+    rows, scale = ROWS[index], SCALES[index] / workers.count
+    factors = rng.normal(size=(3, 24)).astype(np.float32)[: len(rows)]
     loss = scale * tf.reduce_sum(tf.gather(bank, rows) * factors)
-    loss += scale * tf.reduce_sum(dense * dense)
+    of_other = tf.gather(other, tf.constant(ROWS_OF_OTHER[index], tf.int32))
+    loss += scale * tf.reduce_sum(of_other**2) + scale * tf.reduce_sum(dense * dense)
     step = tf.compat.v1.train.get_or_create_global_step()
     config = TrainConfig(algorithm, lr_max=0.1, lr_min=0.1, adam_beta1=0.9)
     exchange = None
     if workers.several:
-        exchange = Exchange(workers, most, [tf.constant(scale)]).sums
-    loss /= workers.count
-    return get_train_ops(loss, [bank, dense], config, step, 1, 9, exchange)
+        exchange = Exchange(workers, most, [tf.constant([scale, 1.0])]).sums
+    return get_train_ops(loss, [bank, dense, other], config, step, 1, 9, exchange)
 
 
 def first_bank():
-    return np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
+    return np.random.default_rng(1).normal(size=(12, 24)).astype(np.float32)
 
 
 def variables_after(session, ops, steps):
@@ -191,48 +197,68 @@ def variables_after(session, ops, steps):
     return dict(zip([v.op.name for v in found], session.run(found), strict=True))
 
 
-@pytest.mark.parametrize("most", [ROWS_READ, ALL_ROWS])
+KINDS = pytest.mark.parametrize("most", [ONE_MESSAGE, TWO_MESSAGES, WHOLE_BANKS])
+
+
+@KINDS
 @pytest.mark.parametrize("count", [2, 3])
 def test_an_update_takes_the_mean_gradient(count, most):
     def work(workers):
-        own = ROWS[workers.index], SCALES[workers.index]
-        ops = step_of("sgd", *own, workers, most)
+        ops = step_of("sgd", workers.index, workers, most)
         with session_of(workers) as session:
             return variables_after(session, ops, 1)
 
     moved = []
-    for rows, scale in zip(ROWS[:count], SCALES[:count], strict=True):
+    for index in range(count):
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            ops = step_of("sgd", rows, scale)
+            ops = step_of("sgd", index)
             session.run(tf.compat.v1.global_variables_initializer())
             moved.append(variables_after(session, ops, 1))
     for found in together(count, work):
-        for name in ("bank", "dense"):
+        for name in ("bank", "other", "dense"):
             mean = np.mean([one[name] for one in moved], axis=0)
             np.testing.assert_allclose(found[name], mean, atol=1e-6)
 
 
-@pytest.mark.parametrize("most", [ROWS_READ, ALL_ROWS])
+@KINDS
 @pytest.mark.parametrize("algorithm", ["adam", "momentum"])
 def test_rows_that_nobody_read_keep_every_bit(algorithm, most):
     def work(workers):
-        own = ROWS[workers.index], SCALES[workers.index]
-        ops = step_of(algorithm, *own, workers, most)
+        ops = step_of(algorithm, workers.index, workers, most)
         types = {op.type for op in tf.compat.v1.get_default_graph().get_operations()}
-        assert ("CollectiveGatherV2" in types) is (most == ROWS_READ)
+        assert ("CollectiveGatherV2" in types) is (most != WHOLE_BANKS)
         with session_of(workers) as session:
             return variables_after(session, ops, 3)
 
     one, other = together(2, work)
     for name, value in one.items():  # among them the slots
         assert value.tobytes() == other[name].tobytes()
-    unread = [1, 3, 5]
-    assert (one["bank"][unread] == first_bank()[unread]).all()
-    assert (one["bank"][[0, 2, 4]] != first_bank()[[0, 2, 4]]).all()
-    slots = [name for name in one if name.startswith("bank/")]
-    assert slots
-    for name in slots:
-        assert (one[name][unread] == 0).all() and one[name][[0, 2, 4]].any()
+    for bank, first, read in (("bank", first_bank(), [0, 2, 4]), ("other", 1, [1, 3])):
+        first = np.broadcast_to(first, one[bank].shape)
+        unread = np.setdiff1d(np.arange(len(first)), read)
+        assert (one[bank][unread] == first[unread]).all()
+        assert (one[bank][read] != first[read]).all()
+        slots = [name for name in one if name.startswith(f"{bank}/")]
+        assert slots
+        for name in slots:
+            assert (one[name][unread] == 0).all() and one[name][read].any()
+
+
+@KINDS
+@pytest.mark.parametrize("count", [2, 3])
+def test_other_numbers_are_added_up_with_gradients(count, most):
+    def work(workers):
+        bank = create_weight("bank", [12, 24], lambda: tf.constant(first_bank()))
+        numbers = [tf.constant(1.5 + workers.index), tf.fill([2, 3], 4.0)]
+        exchange = Exchange(workers, most, numbers)
+        rows = tf.constant(ROWS[workers.index])
+        exchange.sums([tf.IndexedSlices(tf.gather(bank, rows), rows)], [bank])
+        with session_of(workers) as session:
+            return session.run(exchange.totals)
+
+    for number, table in together(count, work):
+        assert number == sum(1.5 + index for index in range(count))
+        assert (table == 4.0 * count).all() and table.shape == (2, 3)
 
 
 def controller_weights(workers):

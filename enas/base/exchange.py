@@ -8,7 +8,7 @@ Layout: M = workers, B = banks, P = numbers in a row of a bank, T = rows of all 
 N = rows of all banks that a worker read, u = rows of a bank that any worker read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +75,12 @@ class Exchange:
     ) -> tuple[list, list]:
         """Sends the rows that were read; returns the sums of all else, and of them."""
         workers, table = self._workers, _Table(banks, self._most)
-        others, rows = dense + self._numbers, table.packed(sparse)
+        others = dense + self._numbers
+        rows, rest = table.packed(sparse)
+
+        def rests() -> list[tf.Tensor]:
+            return self._gathered([rest], table.rest)
+
         if workers.count == 2:
             # Each receives as much in a ring as by gathering, so one op is enough.
             size = sum(one.shape.num_elements() for one in others)
@@ -85,9 +90,9 @@ class Exchange:
             received = self._gathered(parts, size + table.size)
             flat = tf.add_n([one[:size] for one in received])
             *sums, _ = split(flat, [*others, padding])
-            return sums, table.added([one[size:] for one in received])
+            return sums, table.added([one[size:] for one in received], rests)
         sums = workers.totals(others)
-        return sums, table.added(self._gathered(rows, table.size))
+        return sums, table.added(self._gathered(rows, table.size), rests)
 
     def _gathered(self, parts: Sequence[tf.Tensor], size: int) -> list[tf.Tensor]:
         """Returns what each worker sends, which are parts of one tensor [size]."""
@@ -136,6 +141,20 @@ class _Rows(NamedTuple):
     values: tf.Tensor
 
 
+class _Read(NamedTuple):
+    """The rows of all banks that a worker read.
+
+    Attributes:
+      counts: how many of each bank, int32 [B].
+      rows: which ones, int32 [N].
+      values: the numbers in those of each bank, [rows, P] each.
+    """
+
+    counts: tf.Tensor
+    rows: tf.Tensor
+    values: list[tf.Tensor]
+
+
 class _Table:
     """Banks, one below the other, so that each of their rows has a number.
 
@@ -147,6 +166,7 @@ class _Table:
 
     Attributes:
       size: how many numbers a worker sends, a multiple of ALIGNED.
+      rest: how many more, if that has not enough space for any one's rows.
     """
 
     def __init__(self, banks: Sequence[tf.Variable], most: int):
@@ -154,56 +174,77 @@ class _Table:
         self._height, self._widths = sum(heights), np.array(widths, np.int32)
         self._first = np.cumsum((0, *heights[:-1]), dtype=np.int32)  # row of each bank
         self._bank_of = np.repeat(np.arange(len(banks), dtype=np.int32), heights)
-        self._most = most + -most % ALIGNED
-        size = self._most + len(banks) + self._height
+        # Most strings read a third of what they could, for few have the largest
+        # operation everywhere.
+        self._space = most // 2 + -(most // 2) % ALIGNED
+        self.rest = max(0, most - self._space)
+        size = self._space + len(banks) + self._height
         self.size = size + -size % ALIGNED
 
-    def packed(self, gradients: Sequence[tf.IndexedSlices]) -> list[tf.Tensor]:
-        """Returns the parts of what a worker sends.
+    def packed(
+        self, gradients: Sequence[tf.IndexedSlices]
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Returns the parts of what a worker sends, and the rest.
 
-        They are the numbers of all rows, how many rows there are of each bank [B], and
-        which ones. Zeros follow the first and the last, up to the size that is known.
+        The parts are the numbers of its rows, how many rows there are of each bank [B],
+        and which ones. Zeros follow the first and the last, up to the size that is
+        known.
         """
         rows = [tf.cast(one.indices, tf.int32) for one in gradients]
         counts = tf.stack([tf.size(one) for one in rows])
         rows = tf.concat([a + b for a, b in zip(rows, self._first, strict=True)], 0)
-        used = tf.reduce_sum(counts * self._widths)
-        space = self.size - self._most - len(self._widths) - tf.size(rows)
-        return [
-            *flattened([one.values for one in gradients]),
-            tf.zeros([self._most - used]),
+        values = tf.concat(flattened([one.values for one in gradients]), 0)
+        sent, rest = values[: self._space], values[self._space :]
+        no_rows = self.size - self._space - len(self._widths) - tf.size(rows)
+        parts = [
+            sent,
+            tf.zeros([self._space - tf.size(sent)]),
             tf.cast(counts, tf.float32),
             tf.cast(rows, tf.float32),
-            tf.zeros([space]),
+            tf.zeros([no_rows]),
         ]
+        return parts, tf.pad(rest, [[0, self.rest - tf.size(rest)]])
 
-    def _unpacked(self, sent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list]:
-        """Undoes `packed`.
-
-        Returns:
-          How many rows of each bank a worker read, int32 [B]; which ones, int32 [N];
-          and the numbers in those of each bank, [rows, P].
-        """
+    def _unpacked(
+        self, sent: Sequence[tf.Tensor], rests: Callable[[], list[tf.Tensor]]
+    ) -> list["_Read"]:
+        """Undoes `packed`, for what each worker sent."""
         number = len(self._widths)
-        values, facts = sent[: self._most], tf.cast(sent[self._most :], tf.int32)
-        counts, rows = facts[:number], facts[number:]
-        sizes = counts * self._widths
-        sizes = tf.concat([sizes, [self._most - tf.reduce_sum(sizes)]], 0)
-        *parts, _ = tf.split(values, sizes, num=number + 1)
-        values = [
-            tf.reshape(part, [-1, width])
-            for part, width in zip(parts, self._widths, strict=True)
-        ]
-        return counts, rows[: tf.reduce_sum(counts)], values
+        facts = [tf.cast(one[self._space :], tf.int32) for one in sent]
+        counts = [one[:number] for one in facts]
+        sizes = [one * self._widths for one in counts]
+        values = [one[: self._space] for one in sent]
+        if self.rest:
 
-    def added(self, sent: Sequence[tf.Tensor]) -> list["_Rows"]:
+            def with_rests() -> list[tf.Tensor]:
+                return [tf.concat(one, 0) for one in zip(values, rests(), strict=True)]
+
+            longest = tf.reduce_max(tf.reduce_sum(tf.stack(sizes), 1))
+            values = tf.cond(longest > self._space, with_rests, lambda: values)
+        return [
+            _Read(own, fact[number:][: tf.reduce_sum(own)], self._split(one, size))
+            for own, fact, one, size in zip(counts, facts, values, sizes, strict=True)
+        ]
+
+    def _split(self, values: tf.Tensor, sizes: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the rows of each bank [rows, P], which has so many of the numbers."""
+        unused = tf.size(values) - tf.reduce_sum(sizes)
+        sizes = tf.concat([sizes, [unused]], 0)
+        *parts, _ = tf.split(values, sizes, num=len(self._widths) + 1)
+        pairs = zip(parts, self._widths, strict=True)
+        return [tf.reshape(part, [-1, width]) for part, width in pairs]
+
+    def added(
+        self, sent: Sequence[tf.Tensor], rests: Callable[[], list[tf.Tensor]]
+    ) -> list["_Rows"]:
         """Adds up the rows of each bank, the chief's first, so that all get one sum.
 
         Args:
           sent: what each worker sent.
+          rests: builds what gets the rest from each of them.
         """
-        number, unpacked = len(self._widths), [self._unpacked(one) for one in sent]
-        found = tf.concat([rows for _, rows, _ in unpacked], 0)[:, tf.newaxis]
+        number, unpacked = len(self._widths), self._unpacked(sent, rests)
+        found = tf.concat([one.rows for one in unpacked], 0)[:, tf.newaxis]
         ones = tf.ones(tf.shape(found)[:1])
         read = tf.scatter_nd(found, ones, [self._height]) > 0
         is_read = tf.cast(read, tf.int32)
