@@ -100,7 +100,10 @@ class Worker:
 
 
 def received(count: int) -> float:
-    """Returns the bytes that one of so many workers receives in a child step."""
+    """Returns the bytes that one of so many workers receives in a child step.
+
+    Rows that need a second message, as few steps do, are not among them.
+    """
     # A tensor of each of the others; or a ring, in which all parts come twice.
     times = {
         "CollectiveGatherV2": count - 1,
