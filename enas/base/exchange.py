@@ -84,7 +84,8 @@ class Exchange:
         rows, rest = table.packed(sparse)
 
         def rests() -> list[tf.Tensor]:
-            return self._gathered([rest], table.rest)
+            unused = tf.zeros([table.rest - tf.size(rest)])
+            return self._gathered([rest, unused], table.rest)
 
         if workers.count == 2:
             # Each receives as much in a ring as by gathering, so one op is enough.
@@ -210,7 +211,7 @@ class _Table:
             tf.cast(rows, tf.float32),
             tf.zeros([no_rows]),
         ]
-        return parts, tf.pad(rest, [[0, self.rest - tf.size(rest)]])
+        return parts, rest
 
     def _unpacked(
         self, sent: Sequence[tf.Tensor], rests: Callable[[], list[tf.Tensor]]

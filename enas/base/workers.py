@@ -272,14 +272,17 @@ class Workers:
 
 def flattened(parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Returns tensors of any shape as [n] each."""
-    return [tf.reshape(part, [-1]) for part in parts]
+    return [one if one.shape.rank == 1 else tf.reshape(one, [-1]) for one in parts]
 
 
 def split(flat: tf.Tensor, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Returns the numbers of [n] in the shapes of some tensors, one after another."""
     sizes = [part.shape.num_elements() for part in parts]
     pairs = zip(tf.split(flat, sizes), parts, strict=True)
-    return [tf.reshape(numbers, part.shape) for numbers, part in pairs]
+    return [
+        numbers if part.shape.rank == 1 else tf.reshape(numbers, part.shape)
+        for numbers, part in pairs
+    ]
 
 
 class _Hall:
