@@ -20,6 +20,8 @@ from enas.common_ops import create_weight
 from enas.flags.parse import parse
 from enas.loop import joining
 from enas.micro_controller import ControllerConfig, MicroController
+from enas.session import session as session_module
+from enas.session.session import Session
 from enas.utils import TrainConfig, get_train_ops
 from search_arc_mnist import CONSTANTS
 from tests.together import free_hosts, session_of, together
@@ -61,6 +63,33 @@ def test_a_meeting_keeps_no_thread():
         return after - before
 
     assert max(together(2, work)) < 100
+
+
+def test_pauses_in_quick_succession_are_passed(tmp_path, monkeypatch):
+    """But not one whose numbers are added up, nor any that comes late."""
+    monkeypatch.setattr(session_module, "MEET_EVERY", 0.5)
+
+    def work(workers):
+        tf.compat.v1.get_variable("x", initializer=tf.zeros([2]))
+        tf.compat.v1.train.get_or_create_global_step()
+        met, meet = [], workers.meet
+        workers.meet = lambda *numbers: met.append(numbers) or meet(*numbers)
+        (tmp_path / str(workers.index)).mkdir()
+        with Session(str(tmp_path / str(workers.index)), workers=workers) as session:
+            assert [session.pause() for _ in range(200)] == [0] * 200
+            quick = len(met)
+            for _ in range(2):
+                time.sleep(0.6)
+                assert session.pause(number=3) == 6
+            late = len(met)
+            for _ in range(3):
+                time.sleep(0.6)
+                session.pause()
+            return quick, len(met) - late
+
+    (quick, late), other = together(2, work)
+    assert other == (quick, late)
+    assert 200 // 21 <= quick < 40 and late == 3
 
 
 def test_a_worker_that_hangs_is_told(monkeypatch):

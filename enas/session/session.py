@@ -17,6 +17,7 @@ TRIES = 10  # to restore a checkpoint of a run that goes on saving
 # Seconds between the meetings of workers, about. A meeting at each pause takes a short
 # step some hundredths longer; a signal to leave waits for the next one.
 MEET_EVERY = 0.25
+PASSED_AT_MOST = 20  # pauses between two meetings, as the next ones may be longer
 
 
 def session_config() -> tf.compat.v1.ConfigProto:
@@ -215,7 +216,7 @@ class Session:
     def _next_to_pass(self) -> int:
         """Returns how many pauses to pass, if they come as fast as the last ones."""
         seconds = (time.monotonic() - self._met) / max(1, self._passed)
-        return min(int(MEET_EVERY / max(seconds, 1e-3)), 1000)
+        return min(int(MEET_EVERY / max(seconds, 1e-3)), PASSED_AT_MOST)
 
     def __enter__(self) -> "Session":
         self._session.__enter__()
