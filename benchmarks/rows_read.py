@@ -4,7 +4,9 @@
 
 Workers that share a search send each other these rows (enas/base/exchange.py): a part
 of their largest size in each step, and the rest if any worker needs it. This counts
-how many uniform strings need it. FLAG is a flag of search_arc_mnist.py.
+how many uniform strings need it. FLAG is a flag of search_arc_mnist.py. The rows of an
+output convolution that strings do not share (child_share_output_kernel=False) are not
+counted.
 """
 
 import sys

@@ -66,7 +66,7 @@ class Controller:
         raise NotImplementedError
 
     def train(
-        self, sample: Sample, worth: tf.Tensor, totals: Callable | None = None
+        self, sample: Sample, worth: tf.Tensor, totals: Callable = list
     ) -> ControllerTraining:
         """Builds the ops that train the controller on what a sample is worth.
 
@@ -74,8 +74,8 @@ class Controller:
           worth: float32 scalar: the accuracy of the sampled child on a validation
             batch, less a penalty if it is over a budget.
           totals: adds up each of a list of tensors over all who sample for an update,
-            who each have a controller of their own with the same weights; None if there
-            are no others.
+            who each have a controller of their own with the same weights; `list` if
+            there are no others.
         """
         raise NotImplementedError
 

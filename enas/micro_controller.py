@@ -253,7 +253,7 @@ class MicroController(Controller):
         return constant * tf.tanh(logits)
 
     def train(
-        self, sample: Sample, worth: tf.Tensor, totals: Callable | None = None
+        self, sample: Sample, worth: tf.Tensor, totals: Callable = list
     ) -> ControllerTraining:
         """Builds the ops of REINFORCE training; see the base class.
 
@@ -376,15 +376,10 @@ class _Sums:
             for name, term in terms.items()
         }
 
-    def values(self, totals: Callable | None) -> dict[str, tf.Tensor | tf.Variable]:
-        """Returns the sums so far.
-
-        Args:
-          totals: adds up what several have summed; None if there is only one.
-        """
+    def values(self, totals: Callable) -> dict[str, tf.Tensor | tf.Variable]:
+        """Returns the sums so far, over all who sample; see `Controller.train`."""
         sums = [total for total, _ in self._terms.values()]
-        found = sums if totals is None else totals(sums)
-        return dict(zip(self._terms, found, strict=True))
+        return dict(zip(self._terms, totals(sums), strict=True))
 
     def add(self) -> tf.Operation:
         return tf.group(*[a.assign_add(term) for a, term in self._terms.values()])

@@ -298,8 +298,7 @@ def controller_weights(workers):
     controller = MicroController(config)
     sample = controller.sample()
     reward = tf.reduce_mean(tf.cast(tf.equal(sample.normal_arc, 1), tf.float32))
-    totals = workers.totals if workers.several else None
-    training = controller.train(sample, reward, totals)
+    training = controller.train(sample, reward, workers.totals)
     with session_of(workers) as session:
         before = session.run(controller.variables())
         for number in range(2 * config.num_aggregate):

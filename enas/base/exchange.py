@@ -90,8 +90,8 @@ class Exchange:
         if workers.count == 2:
             # Each receives as much in a ring as by gathering, so one op is enough.
             size = sum(one.shape.num_elements() for one in others)
-            padding = tf.zeros([-size % ALIGNED])
-            size += padding.shape[0]
+            padding = tf.zeros([_aligned(size) - size])
+            size = _aligned(size)
             parts = [*flattened([*others, padding]), *rows]
             received = self._gathered(parts, size + table.size)
             flat = tf.add_n([one[:size] for one in received])
@@ -136,6 +136,11 @@ def sends_rows(count: int, most: int, banks: Sequence[tf.Variable]) -> bool:
     whole = sum(bank.shape.num_elements() for bank in banks)
     # (M - 1) times the rows; or twice (M - 1) / M of the banks, in a ring.
     return bool(banks) and most * count < 2 * whole
+
+
+def _aligned(number: int) -> int:
+    """Returns the next multiple of ALIGNED."""
+    return number + -number % ALIGNED
 
 
 class _Rows(NamedTuple):
@@ -183,11 +188,9 @@ class _Table:
         self._height, self._widths = sum(heights), np.array(widths, np.int32)
         self._first = np.cumsum((0, *heights[:-1]), dtype=np.int32)  # row of each bank
         self._bank_of = np.repeat(np.arange(len(banks), dtype=np.int32), heights)
-        space = math.ceil(SHARE * most)
-        self._space = space + -space % ALIGNED
+        self._space = _aligned(math.ceil(SHARE * most))
         self.rest = max(0, most - self._space)
-        size = self._space + len(banks) + self._height
-        self.size = size + -size % ALIGNED
+        self.size = _aligned(self._space + len(banks) + self._height)
 
     def packed(
         self, gradients: Sequence[tf.IndexedSlices]
@@ -215,7 +218,7 @@ class _Table:
 
     def _unpacked(
         self, sent: Sequence[tf.Tensor], rests: Callable[[], list[tf.Tensor]]
-    ) -> list["_Read"]:
+    ) -> list[_Read]:
         """Undoes `packed`, for what each worker sent."""
         number = len(self._widths)
         facts = [tf.cast(one[self._space :], tf.int32) for one in sent]
@@ -244,7 +247,7 @@ class _Table:
 
     def added(
         self, sent: Sequence[tf.Tensor], rests: Callable[[], list[tf.Tensor]]
-    ) -> list["_Rows"]:
+    ) -> list[_Rows]:
         """Adds up the rows of each bank, the chief's first, so that all get one sum.
 
         Args:

@@ -159,8 +159,7 @@ def build(
     training = None
     if settings.controller_training:
         worth = accuracy if budget is None else accuracy - penalty(budget, sample)
-        totals = workers.totals if workers.several else None
-        training = controller.train(sample, worth, totals)
+        training = controller.train(sample, worth, workers.totals)
     return model, SearchOps(child, evaluated, sample, accuracy, budget, training)
 
 
